@@ -1,0 +1,20 @@
+//! Who may speak for the VIPs: the Kubernetes Lease, compatible with client-go's leader election.
+
+use crate::time::Instant;
+
+/// Leadership is a value with an expiry, not an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Leadership {
+    /// Not (or no longer) ours.
+    Follower {
+        /// Who holds the lease as far as we know; `None`: nobody, or unknown.
+        holder: Option<String>,
+    },
+    /// Ours.
+    Held {
+        /// When it ends unless renewed: the moment before the last successful renewal was sent + the renew deadline.
+        until: Instant,
+        /// Higher in every later term, across nodes.
+        term: u64,
+    },
+}

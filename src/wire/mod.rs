@@ -1,0 +1,3 @@
+//! Bytes ↔ messages. Pure; knows nothing of sockets, sessions or policy.
+
+pub mod bgp;
