@@ -1,1 +1,41 @@
-//! shutdown
+//! Signals: the first asks for an end in good order, the second ends the process at once.
+
+use std::io;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// The exit code after a second signal: 128 + SIGTERM.
+const IMPATIENT: i32 = 143;
+
+/// SIGTERM and SIGINT.
+#[derive(Debug)]
+pub struct Signals {
+    term: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// Catches the signals from now on. Must be called inside a tokio runtime.
+    ///
+    /// # Errors
+    /// When the kernel refuses the handlers.
+    pub fn new() -> io::Result<Self> {
+        Ok(Self { term: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    /// The next signal's name.
+    pub async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.term.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+
+    /// Ends the process at the next signal, whatever it is doing: the kernel closes the sessions, routers drop the
+    /// routes; addresses and the lease stay behind.
+    pub async fn exit_at_next(mut self) {
+        let name = self.next().await;
+        tracing::warn!(signal = name, "second signal: exiting at once; addresses and the lease stay behind");
+        std::process::exit(IMPATIENT);
+    }
+}

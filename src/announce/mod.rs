@@ -1,1 +1,7 @@
-//! announce
+//! Makes the desired set true: bind → verify → advertise, and withdraw → delivered → unbind.
+
+mod announcer;
+mod schedule;
+
+pub use announcer::{Announcer, Binder};
+pub use schedule::{Keep, Steps, View, steps};

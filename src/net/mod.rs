@@ -1,1 +1,10 @@
-//! net
+//! The kernel's addresses and links, over rtnetlink.
+//!
+//! Whose addresses may be removed: those marked as ours, and the configured VIPs on the configured interface (a
+//! crash, or kube-vip, may have left them there). Nothing else is ever touched.
+
+mod address;
+mod identity;
+
+pub use address::{Addresses, Error};
+pub use identity::{Identity, router_id};

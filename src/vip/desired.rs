@@ -17,8 +17,19 @@ pub enum Standing {
         /// The holder's term: higher in every later one.
         term: u64,
     },
-    /// Another node holds it, or nobody.
-    Follower,
+    /// Another node holds it, nobody does, or it is not known yet.
+    Follower(Holder),
+}
+
+/// Who holds the lease where this process does not: it decides which addresses must go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holder {
+    /// Nobody, or it is not known yet: what an earlier process of this node left bound may stay.
+    Unknown,
+    /// Another node: nothing may stay bound here.
+    Elsewhere,
+    /// A second vipcast or kube-vip on this very node: the address is its own, hands off.
+    Twin,
 }
 
 /// All that decides what is announced.
@@ -38,7 +49,7 @@ pub const WITHDRAW_LEAD: Duration = Duration::from_millis(100);
 #[must_use]
 pub fn desired(facts: &Facts, now: Instant) -> (VipSet, Option<Instant>) {
     let (until, preference, next) = match facts.standing {
-        Standing::Follower => return (VipSet::new(), None),
+        Standing::Follower(_) => return (VipSet::new(), None),
         Standing::Everyone => (Until::Forever, Preference::default(), None),
         Standing::Holder { until, term } => {
             let last = until.saturating_sub(WITHDRAW_LEAD);
@@ -58,4 +69,53 @@ pub fn desired(facts: &Facts, now: Instant) -> (VipSet, Option<Instant>) {
 fn fence(term: u64) -> Preference {
     let term = u32::try_from(term).unwrap_or(u32::MAX);
     Preference { med: Some(u32::MAX - term), local_pref: Some(term) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: u64) -> Instant {
+        Instant::from_boot(Duration::from_millis(millis))
+    }
+
+    fn vips() -> Vec<Vip> {
+        vec![Vip::new("192.0.2.1".parse().unwrap()), Vip::new("2001:db8::1".parse().unwrap())]
+    }
+
+    fn all(until: Until, preference: Preference) -> VipSet {
+        vips().into_iter().map(|vip| (vip, Wish { until, preference })).collect()
+    }
+
+    #[test]
+    fn a_holder_announces_until_the_lead_before_its_end() {
+        let facts = Facts { vips: vips(), standing: Standing::Holder { until: at(10_000), term: 1_000 } };
+        let fenced = Preference { med: Some(u32::MAX - 1_000), local_pref: Some(1_000) };
+        let announced = (all(Until::At(at(10_000)), fenced), Some(at(9_900)));
+        assert_eq!(desired(&facts, at(0)), announced);
+        assert_eq!(desired(&facts, at(9_899)), announced);
+        assert_eq!(desired(&facts, at(9_900)), (VipSet::new(), None));
+    }
+
+    #[test]
+    fn a_follower_announces_nothing() {
+        for holder in [Holder::Unknown, Holder::Elsewhere, Holder::Twin] {
+            let facts = Facts { vips: vips(), standing: Standing::Follower(holder) };
+            assert_eq!(desired(&facts, at(0)), (VipSet::new(), None));
+        }
+    }
+
+    #[test]
+    fn without_election_everyone_announces_equal_routes_for_ever() {
+        let facts = Facts { vips: vips(), standing: Standing::Everyone };
+        assert_eq!(desired(&facts, at(0)), (all(Until::Forever, Preference::default()), None));
+    }
+
+    #[test]
+    fn every_later_term_has_a_lower_med_and_a_higher_local_pref() {
+        let terms = [1, 2, 1_790_000_000, 1_790_000_001, u64::from(u32::MAX)];
+        let fences: Vec<Preference> = terms.into_iter().map(fence).collect();
+        assert!(fences.is_sorted_by(|a, b| a.med > b.med && a.local_pref < b.local_pref));
+        assert_eq!(fence(u64::MAX), Preference { med: Some(0), local_pref: Some(u32::MAX) });
+    }
 }

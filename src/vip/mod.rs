@@ -2,7 +2,7 @@
 
 mod desired;
 
-pub use desired::{Facts, Standing, desired};
+pub use desired::{Facts, Holder, Standing, desired};
 
 use std::collections::BTreeMap;
 use std::fmt;

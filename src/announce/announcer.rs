@@ -1,0 +1,151 @@
+//! The station between what is desired and the speaker and the kernel.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use ipnetwork::IpNetwork;
+use tokio::sync::watch;
+
+use super::schedule::{Steps, View, steps};
+use crate::bgp::RouteSet;
+use crate::clock::{Timer, now};
+use crate::time::Instant;
+use crate::vip::{Facts, Vip, VipSet, desired};
+
+/// How often the kernel is asked whether what should be bound still is, and a failed binding is tried again.
+const VERIFY_EVERY: Duration = Duration::from_secs(5);
+
+/// Who binds addresses: [`crate::net::Addresses`], or a test.
+pub trait Binder: Send + 'static {
+    /// Its error.
+    type Error: std::fmt::Display + Send;
+    /// Binds and verifies; `true`: it was not there before.
+    fn bind(&self, address: IpAddr) -> impl Future<Output = Result<bool, Self::Error>> + Send;
+    /// Unbinds; `false`: it was not there.
+    fn unbind(&self, address: IpAddr) -> impl Future<Output = Result<bool, Self::Error>> + Send;
+}
+
+impl Binder for crate::net::Addresses {
+    type Error = crate::net::Error;
+
+    async fn bind(&self, address: IpAddr) -> Result<bool, Self::Error> {
+        Self::bind(self, address).await
+    }
+
+    async fn unbind(&self, address: IpAddr) -> Result<bool, Self::Error> {
+        Self::unbind(self, address).await
+    }
+}
+
+/// Makes facts true. One task; publishes what is bound.
+#[derive(Debug)]
+pub struct Announcer<B> {
+    binder: B,
+    facts: watch::Receiver<Facts>,
+    outstanding: watch::Receiver<BTreeSet<IpNetwork>>,
+    routes: watch::Sender<RouteSet>,
+    bound: watch::Sender<BTreeSet<Vip>>,
+    leftover: BTreeSet<Vip>,
+}
+
+impl<B: Binder> Announcer<B> {
+    /// `leftover`: VIPs that an earlier process left bound. `outstanding`: the routes some peer may still hold from
+    /// us. The receivers say what to announce and what is bound.
+    pub fn new(
+        binder: B,
+        leftover: BTreeSet<Vip>,
+        facts: watch::Receiver<Facts>,
+        outstanding: watch::Receiver<BTreeSet<IpNetwork>>,
+    ) -> (Self, watch::Receiver<RouteSet>, watch::Receiver<BTreeSet<Vip>>) {
+        let (routes, routes_rx) = watch::channel(RouteSet::new());
+        let (bound, bound_rx) = watch::channel(leftover.clone());
+        (Self { binder, facts, outstanding, routes, bound, leftover }, routes_rx, bound_rx)
+    }
+
+    /// Runs until the facts' sender is gone.
+    ///
+    /// # Errors
+    /// When the kernel gives no timer.
+    pub async fn run(mut self) -> std::io::Result<()> {
+        let mut timer = Timer::new()?;
+        let mut verify_at = now() + VERIFY_EVERY;
+        loop {
+            let deadline = self.settle(&mut verify_at).await;
+            tokio::select! {
+                changed = self.facts.changed() => if changed.is_err() { return Ok(()) },
+                changed = self.outstanding.changed() => if changed.is_err() { return Ok(()) },
+                () = timer.until(Some(deadline)) => {}
+            }
+        }
+    }
+
+    /// Takes all steps that can be taken now; returns when to look again unless something changes before.
+    async fn settle(&mut self, verify_at: &mut Instant) -> Instant {
+        let facts = self.facts.borrow_and_update().clone();
+        let verify = now() >= *verify_at;
+        if verify {
+            *verify_at = now() + VERIFY_EVERY;
+            let (wanted, _) = desired(&facts, now());
+            self.bind(wanted.keys().copied().collect()).await;
+        }
+        let todo = self.publish(&facts);
+        self.bind(todo.bind).await;
+        let todo = self.publish(&facts);
+        self.unbind(todo.unbind).await;
+        let (_, next) = desired(&facts, now());
+        next.map_or(*verify_at, |next| next.min(*verify_at))
+    }
+
+    /// Says what to announce, and what remains to do. The desired set is made anew from the clock each time: binding
+    /// may have taken longer than the entitlement lasts.
+    fn publish(&mut self, facts: &Facts) -> Steps {
+        let (wanted, _): (VipSet, _) = desired(facts, now());
+        let view = View {
+            bound: self.bound.borrow().clone(),
+            leftover: self.leftover.clone(),
+            outstanding: self.outstanding.borrow_and_update().clone(),
+        };
+        let todo = steps(&wanted, &view, facts.standing.into());
+        self.routes.send_if_modified(|routes| {
+            let differs = *routes != todo.routes;
+            routes.clone_from(&todo.routes);
+            differs
+        });
+        todo
+    }
+
+    async fn bind(&mut self, vips: Vec<Vip>) {
+        for vip in vips {
+            match self.binder.bind(vip.address()).await {
+                Ok(new) => {
+                    if new {
+                        tracing::info!(%vip, "address bound");
+                    }
+                    self.leftover.remove(&vip);
+                    self.bound.send_if_modified(|bound| bound.insert(vip));
+                }
+                Err(error) => {
+                    tracing::error!(%vip, %error, "failed to bind the address, so it is not announced from here");
+                    self.bound.send_if_modified(|bound| bound.remove(&vip));
+                }
+            }
+        }
+    }
+
+    async fn unbind(&mut self, vips: Vec<Vip>) {
+        for vip in vips {
+            match self.binder.unbind(vip.address()).await {
+                Ok(was_there) => {
+                    if was_there {
+                        tracing::info!(%vip, "address unbound");
+                    }
+                    self.leftover.remove(&vip);
+                    self.bound.send_if_modified(|bound| bound.remove(&vip));
+                }
+                Err(error) => tracing::error!(%vip, %error, "failed to unbind the address; trying again"),
+            }
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! What may be done now, from what is wanted and what is there. Pure.
+
+use std::collections::BTreeSet;
+
+use ipnetwork::IpNetwork;
+
+use crate::bgp::{RouteSet, RouteWish};
+use crate::vip::{Holder, Standing, Vip, VipSet};
+
+/// What is there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct View {
+    /// VIPs known to be bound here.
+    pub bound: BTreeSet<Vip>,
+    /// Bound VIPs that an earlier process left: they go only when another node holds the lease.
+    pub leftover: BTreeSet<Vip>,
+    /// Routes some peer may still hold from us: announced, or withdrawn and not yet delivered.
+    pub outstanding: BTreeSet<IpNetwork>,
+}
+
+/// What to do, in this order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Steps {
+    /// What the speaker should announce: only what is wanted *and* bound.
+    pub routes: RouteSet,
+    /// VIPs to bind; to be announced once they are.
+    pub bind: Vec<Vip>,
+    /// VIPs to unbind: unwanted, and no peer holds a route to them any more.
+    pub unbind: Vec<Vip>,
+}
+
+/// Which unwanted addresses stay bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// None.
+    Nothing,
+    /// Those that an earlier process left: nobody else is known to hold the lease.
+    Leftover,
+    /// All: they are a twin's.
+    All,
+}
+
+impl From<Standing> for Keep {
+    fn from(standing: Standing) -> Self {
+        match standing {
+            Standing::Everyone | Standing::Holder { .. } | Standing::Follower(Holder::Elsewhere) => Self::Nothing,
+            Standing::Follower(Holder::Unknown) => Self::Leftover,
+            Standing::Follower(Holder::Twin) => Self::All,
+        }
+    }
+}
+
+/// The steps from `view` towards `desired`.
+#[must_use]
+pub fn steps(desired: &VipSet, view: &View, keep: Keep) -> Steps {
+    let routes = desired.iter().filter(|(vip, _)| view.bound.contains(vip)).map(|(vip, wish)| {
+        let metrics = wish.preference;
+        (vip.network(), RouteWish { until: wish.until, med: metrics.med, local_pref: metrics.local_pref })
+    });
+    let unwanted = view.bound.iter().filter(|vip| !desired.contains_key(vip));
+    let removable = unwanted
+        .filter(|vip| !view.outstanding.contains(&vip.network()))
+        .filter(|vip| match keep {
+            Keep::Nothing => true,
+            Keep::Leftover => !view.leftover.contains(vip),
+            Keep::All => false,
+        });
+    Steps {
+        routes: routes.collect(),
+        bind: desired.keys().filter(|vip| !view.bound.contains(vip)).copied().collect(),
+        unbind: removable.copied().collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::Until;
+    use crate::vip::{Preference, Wish};
+
+    fn vip(last: u8) -> Vip {
+        Vip::new(std::net::IpAddr::from([192, 0, 2, last]))
+    }
+
+    fn wish() -> Wish {
+        Wish { until: Until::Forever, preference: Preference { med: Some(7), local_pref: Some(8) } }
+    }
+
+    fn route(last: u8) -> (IpNetwork, RouteWish) {
+        (vip(last).network(), RouteWish { until: Until::Forever, med: Some(7), local_pref: Some(8) })
+    }
+
+    #[test]
+    fn nothing_is_announced_before_it_is_bound() {
+        let desired = VipSet::from([(vip(1), wish()), (vip(2), wish())]);
+        let view = View { bound: BTreeSet::from([vip(1)]), ..View::default() };
+        let expected = Steps { routes: RouteSet::from([route(1)]), bind: vec![vip(2)], unbind: vec![] };
+        assert_eq!(steps(&desired, &view, Keep::Nothing), expected);
+    }
+
+    #[test]
+    fn nothing_is_unbound_while_a_peer_may_hold_its_route() {
+        let bound = BTreeSet::from([vip(1), vip(2)]);
+        let view = View { bound, outstanding: BTreeSet::from([vip(1).network()]), ..View::default() };
+        let expected = Steps { unbind: vec![vip(2)], ..Steps::default() };
+        assert_eq!(steps(&VipSet::new(), &view, Keep::Nothing), expected);
+    }
+
+    #[test]
+    fn a_leftover_stays_until_another_node_holds_the_lease() {
+        let bound = BTreeSet::from([vip(1)]);
+        let view = View { bound: bound.clone(), leftover: bound, ..View::default() };
+        assert_eq!(steps(&VipSet::new(), &view, Keep::Leftover), Steps::default());
+        assert_eq!(steps(&VipSet::new(), &view, Keep::All), Steps::default());
+        assert_eq!(steps(&VipSet::new(), &view, Keep::Nothing), Steps { unbind: vec![vip(1)], ..Steps::default() });
+    }
+}

@@ -1,0 +1,228 @@
+//! Binding and unbinding VIPs.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use futures::TryStreamExt;
+use rtnetlink::packet_route::address::{
+    AddressAttribute, AddressFlags, AddressMessage, AddressProtocol, AddressScope, CacheInfo,
+};
+use rtnetlink::packet_route::route::{RouteAttribute, RouteMessage};
+use rtnetlink::{Handle, RouteMessageBuilder};
+
+/// How our addresses are marked (IFA_PROTO, kernel 5.18 and later: `ip -d address` shows `proto 0x76`). Older kernels
+/// ignore the mark; there only the configured VIPs are ever removed.
+const OURS: u8 = 0x76;
+
+/// EEXIST: the address is there already.
+const EEXIST: i32 = -17;
+/// EADDRNOTAVAIL: the address is not there any more.
+const EADDRNOTAVAIL: i32 = -99;
+
+/// What went wrong with an address or a link.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No netlink socket.
+    #[error("open a netlink socket: {0}")]
+    Socket(#[from] std::io::Error),
+    /// The kernel refused.
+    #[error("{what} {object}: {source} (vipcast needs CAP_NET_ADMIN)")]
+    Kernel {
+        /// What was tried.
+        what: &'static str,
+        /// With which address or link.
+        object: String,
+        /// The kernel's answer.
+        source: rtnetlink::Error,
+    },
+    /// There is no such link.
+    #[error("find the interface {name:?}: the host has {}", known.join(", "))]
+    NoInterface {
+        /// The one configured.
+        name: String,
+        /// Those there are.
+        known: Vec<String>,
+    },
+    /// The kernel took the address, but it is not there.
+    #[error("bind {0}: the kernel accepted it but does not list it; something on this host removes it")]
+    NotThere(IpAddr),
+}
+
+fn kernel(what: &'static str, object: impl ToString) -> impl FnOnce(rtnetlink::Error) -> Error {
+    let object = object.to_string();
+    move |source| Error::Kernel { what, object, source }
+}
+
+/// The addresses of one interface, and those of ours anywhere.
+#[derive(Debug)]
+pub struct Addresses {
+    handle: Handle,
+    index: u32,
+    name: String,
+}
+
+impl Addresses {
+    /// Opens a netlink socket and finds the interface: the named one, else the one of the default route, else `lo`.
+    /// Must be called inside a tokio runtime.
+    ///
+    /// # Errors
+    /// Without netlink, or when the interface is not there.
+    pub async fn new(interface: Option<&str>) -> Result<Self, Error> {
+        let (connection, handle, _) = rtnetlink::new_connection()?;
+        tokio::spawn(connection);
+        let links = links(&handle).await?;
+        let named = |name: &str| links.iter().find(|(_, n)| n == name).cloned();
+        let found = match interface {
+            Some(name) => named(name),
+            None => match default_route_link(&handle).await? {
+                Some(index) => links.iter().find(|(i, _)| *i == index).cloned(),
+                None => named("lo"),
+            },
+        };
+        let Some((index, name)) = found else {
+            let known = links.into_iter().map(|(_, n)| n).collect();
+            return Err(Error::NoInterface { name: interface.unwrap_or("lo").to_owned(), known });
+        };
+        Ok(Self { handle, index, name })
+    }
+
+    /// The interface's name.
+    #[must_use]
+    pub fn interface(&self) -> &str {
+        &self.name
+    }
+
+    /// Every address of the host.
+    ///
+    /// # Errors
+    /// When the kernel refuses the dump.
+    pub async fn all(&self) -> Result<BTreeSet<IpAddr>, Error> {
+        Ok(self.dump().await?.iter().filter_map(address_of).collect())
+    }
+
+    /// Which of `configured` are on the interface, and all that carry our mark anywhere: what this node still has
+    /// to remove, or to keep, from an earlier life.
+    ///
+    /// # Errors
+    /// When the kernel refuses the dump.
+    pub async fn leftovers(&self, configured: &[IpAddr]) -> Result<BTreeSet<IpAddr>, Error> {
+        let dump = self.dump().await?;
+        let removable = dump.iter().filter(|m| self.is_removable(m, configured));
+        Ok(removable.filter_map(address_of).collect())
+    }
+
+    /// Binds `address` as a host address: /32, or /128 without duplicate address detection. Nothing happens where it
+    /// is there already. Returns once the kernel lists it. `true`: it was not there before.
+    ///
+    /// # Errors
+    /// When the kernel refuses, or does not list it afterwards.
+    pub async fn bind(&self, address: IpAddr) -> Result<bool, Error> {
+        if self.has(address).await? {
+            return Ok(false);
+        }
+        let length = if address.is_ipv4() { 32 } else { 128 };
+        let mut request = self.handle.address().add(self.index, address, length);
+        mark(request.message_mut());
+        match request.execute().await {
+            Err(rtnetlink::Error::NetlinkError(e)) if e.raw_code() == EEXIST => {}
+            result => result.map_err(kernel("bind", address))?,
+        }
+        if self.has(address).await? { Ok(true) } else { Err(Error::NotThere(address)) }
+    }
+
+    /// Removes `address`: every entry of it on the interface, whatever its mask, and every one with our mark on
+    /// others. `false`: it was not there.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub async fn unbind(&self, address: IpAddr) -> Result<bool, Error> {
+        let mut found = false;
+        for message in self.dump().await? {
+            if address_of(&message) != Some(address) || !self.is_removable(&message, &[address]) {
+                continue;
+            }
+            found = true;
+            match self.handle.address().del(message).execute().await {
+                Err(rtnetlink::Error::NetlinkError(e)) if e.raw_code() == EADDRNOTAVAIL => {}
+                result => result.map_err(kernel("unbind", address))?,
+            }
+        }
+        Ok(found)
+    }
+
+    fn is_removable(&self, message: &AddressMessage, configured: &[IpAddr]) -> bool {
+        is_ours(message)
+            || (message.header.index == self.index && address_of(message).is_some_and(|a| configured.contains(&a)))
+    }
+
+    async fn has(&self, address: IpAddr) -> Result<bool, Error> {
+        let dump = self.dump().await?;
+        Ok(dump.iter().any(|m| m.header.index == self.index && address_of(m) == Some(address)))
+    }
+
+    async fn dump(&self) -> Result<Vec<AddressMessage>, Error> {
+        let request = self.handle.address().get();
+        request.execute().try_collect().await.map_err(kernel("list the addresses of", "the host"))
+    }
+}
+
+/// IFA_LOCAL where there is one (IPv4), else IFA_ADDRESS.
+fn address_of(message: &AddressMessage) -> Option<IpAddr> {
+    let local = message.attributes.iter().find_map(|a| match a {
+        AddressAttribute::Local(ip) => Some(*ip),
+        _ => None,
+    });
+    local.or_else(|| {
+        message.attributes.iter().find_map(|a| match a {
+            AddressAttribute::Address(ip) => Some(*ip),
+            _ => None,
+        })
+    })
+}
+
+fn is_ours(message: &AddressMessage) -> bool {
+    message.attributes.iter().any(|a| matches!(a, AddressAttribute::Protocol(p) if u8::from(*p) == OURS))
+}
+
+/// Our mark; scope host, so that IPv4 never chooses the VIP as a source; for IPv6, which has no such scope, a
+/// preferred lifetime of zero does that, and there is no prefix route and no duplicate address detection.
+fn mark(message: &mut AddressMessage) {
+    message.attributes.push(AddressAttribute::Protocol(AddressProtocol::from(OURS)));
+    message.header.scope = AddressScope::Host;
+    let ipv6 = message.attributes.iter().any(|a| matches!(a, AddressAttribute::Address(IpAddr::V6(_))));
+    if ipv6 {
+        let flags = AddressFlags::Nodad | AddressFlags::Noprefixroute;
+        message.attributes.push(AddressAttribute::Flags(flags));
+        let mut lifetimes = CacheInfo::default();
+        lifetimes.ifa_preferred = 0;
+        lifetimes.ifa_valid = u32::MAX;
+        message.attributes.push(AddressAttribute::CacheInfo(lifetimes));
+        message.header.scope = AddressScope::Universe;
+    }
+}
+
+async fn links(handle: &Handle) -> Result<Vec<(u32, String)>, Error> {
+    use rtnetlink::packet_route::link::LinkAttribute;
+    let dump: Vec<_> = handle.link().get().execute().try_collect().await.map_err(kernel("list", "interfaces"))?;
+    let name = |attributes: &[LinkAttribute]| {
+        attributes.iter().find_map(|a| if let LinkAttribute::IfName(n) = a { Some(n.clone()) } else { None })
+    };
+    Ok(dump.iter().filter_map(|l| Some((l.header.index, name(&l.attributes)?))).collect())
+}
+
+/// The interface of the first default route, IPv4 before IPv6.
+async fn default_route_link(handle: &Handle) -> Result<Option<u32>, Error> {
+    let v4 = RouteMessageBuilder::<std::net::Ipv4Addr>::new().build();
+    let v6 = RouteMessageBuilder::<std::net::Ipv6Addr>::new().build();
+    for family in [v4, v6] {
+        let dump: Vec<RouteMessage> =
+            handle.route().get(family).execute().try_collect().await.map_err(kernel("list", "routes"))?;
+        let link = dump.iter().filter(|r| r.header.destination_prefix_length == 0).find_map(|r| {
+            r.attributes.iter().find_map(|a| if let RouteAttribute::Oif(index) = a { Some(*index) } else { None })
+        });
+        if link.is_some() {
+            return Ok(link);
+        }
+    }
+    Ok(None)
+}
