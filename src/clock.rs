@@ -36,7 +36,9 @@ impl Timer {
     /// When the kernel gives no timerfd (out of file descriptors).
     pub fn new() -> io::Result<Self> {
         let fd = timerfd_create(TimerfdClockId::Boottime, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
-        Ok(Self { fd: AsyncFd::register(fd)? })
+        #[expect(deprecated, reason = "an OwnedFd is the sound case; the replacement is an unsafe function")]
+        let fd = AsyncFd::new(fd)?;
+        Ok(Self { fd })
     }
 
     /// Returns at `deadline` or after it; never, where there is none. Cancel-safe: call it anew with any deadline.

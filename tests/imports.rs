@@ -63,9 +63,11 @@ fn modules_import_only_what_the_table_allows() {
         if ["lib", "main"].contains(&module.as_str()) {
             continue;
         }
-        let allowed = table.get(module.as_str()).unwrap_or_else(|| panic!("{name}: module {module} is not in the table"));
+        let allowed =
+            table.get(module.as_str()).unwrap_or_else(|| panic!("{name}: module {module} is not in the table"));
         for import in imports(&text) {
-            let fine = [module.as_str(), "time", "clock"].contains(&import.as_str()) || allowed.contains(&import.as_str());
+            let fine =
+                [module.as_str(), "time", "clock"].contains(&import.as_str()) || allowed.contains(&import.as_str());
             if !fine {
                 wrong.push(format!("{name} imports crate::{import}"));
             }

@@ -5,3 +5,6 @@ mod schedule;
 
 pub use announcer::{Announcer, Binder};
 pub use schedule::{Keep, Steps, View, steps};
+
+#[cfg(test)]
+mod tests;

@@ -58,13 +58,11 @@ pub fn steps(desired: &VipSet, view: &View, keep: Keep) -> Steps {
         (vip.network(), RouteWish { until: wish.until, med: metrics.med, local_pref: metrics.local_pref })
     });
     let unwanted = view.bound.iter().filter(|vip| !desired.contains_key(vip));
-    let removable = unwanted
-        .filter(|vip| !view.outstanding.contains(&vip.network()))
-        .filter(|vip| match keep {
-            Keep::Nothing => true,
-            Keep::Leftover => !view.leftover.contains(vip),
-            Keep::All => false,
-        });
+    let removable = unwanted.filter(|vip| !view.outstanding.contains(&vip.network())).filter(|vip| match keep {
+        Keep::Nothing => true,
+        Keep::Leftover => !view.leftover.contains(vip),
+        Keep::All => false,
+    });
     Steps {
         routes: routes.collect(),
         bind: desired.keys().filter(|vip| !view.bound.contains(vip)).copied().collect(),

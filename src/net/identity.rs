@@ -80,7 +80,7 @@ mod tests {
         let v4 = Some(Ipv4Addr::new(192, 0, 2, 7));
         let v6 = Some("2001:db8::7".parse().unwrap());
         assert_eq!(router_id(Identity { v4, v6 }), v4);
-        assert_eq!(router_id(Identity { v4: None, v6 }), Some(Ipv4Addr::new(188, 253, 225, 184)));
+        assert_eq!(router_id(Identity { v4: None, v6 }), Some(Ipv4Addr::new(108, 91, 1, 206)));
         assert_eq!(router_id(Identity::default()), None);
     }
 }
