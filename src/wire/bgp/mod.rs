@@ -16,21 +16,34 @@ pub enum Family {
     Ipv6Unicast,
 }
 
-/// A message of a peer, or to a peer.
+/// A message a peer sent us, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {
     /// RFC 4271 §4.2.
     Open(Open),
-    /// RFC 4271 §4.3, one we send.
-    Update(Update),
-    /// RFC 4271 §4.3, one we received: already checked, its routes already dropped.
-    Received(ReceivedUpdate),
+    /// RFC 4271 §4.3: its routes are already dropped.
+    Update(ReceivedUpdate),
     /// RFC 4271 §4.5.
     Notification(Notification),
     /// RFC 4271 §4.4.
     Keepalive,
-    /// RFC 2918: the peer asks for our routes of a family again. `None`: a family we do not carry.
+    /// RFC 2918: the peer asks for our routes of a family again. `None`: a family or a form we do not carry; ignore.
     RouteRefresh(Option<Family>),
+}
+
+/// A message we send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outgoing {
+    /// RFC 4271 §4.2.
+    Open(Open),
+    /// RFC 4271 §4.3.
+    Update(Update),
+    /// RFC 4271 §4.5.
+    Notification(Notification),
+    /// RFC 4271 §4.4.
+    Keepalive,
+    /// RFC 2918.
+    RouteRefresh(Family),
 }
 
 /// An OPEN.
