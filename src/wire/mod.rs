@@ -1,3 +1,5 @@
 //! Bytes ↔ messages. Pure; knows nothing of sockets, sessions or policy.
 
 pub mod bgp;
+mod hex;
+mod reader;

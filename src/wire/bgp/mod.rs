@@ -1,11 +1,29 @@
 //! BGP-4 messages (RFC 4271) of a stub announcer: OPEN, UPDATE, NOTIFICATION, KEEPALIVE, ROUTE-REFRESH.
 //!
+//! A receiver cuts the stream with [`frame_len`] and gives each message to [`decode`]; a sender calls [`encode`]. What
+//! is wrong with a peer's bytes comes back as the [`Notification`] to send, or as the [`Outcome`] of an UPDATE that
+//! does not end the session.
+//!
 //! What this does not do: it keeps no received route (they are checked as RFC 7606 says, counted and dropped), and
 //! it knows no address family but IPv4 and IPv6 unicast.
+
+mod attribute;
+mod capability;
+mod header;
+mod multiprotocol;
+mod notification;
+mod open;
+mod prefix;
+mod update;
 
 use std::net::{IpAddr, Ipv4Addr};
 
 use ipnetwork::IpNetwork;
+
+pub use header::{HEADER_LEN, MAX_LEN, MessageType, frame_len, message_type};
+pub use notification::{ErrorCode, error};
+
+use crate::wire::reader::Reader;
 
 /// An address family this speaker carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -14,6 +32,32 @@ pub enum Family {
     Ipv4Unicast,
     /// AFI 2, SAFI 1.
     Ipv6Unicast,
+}
+
+impl Family {
+    /// The family of a prefix.
+    #[must_use]
+    pub const fn of(prefix: IpNetwork) -> Self {
+        match prefix {
+            IpNetwork::V4(_) => Self::Ipv4Unicast,
+            IpNetwork::V6(_) => Self::Ipv6Unicast,
+        }
+    }
+
+    const fn afi_safi(self) -> (u16, u8) {
+        match self {
+            Self::Ipv4Unicast => (1, 1),
+            Self::Ipv6Unicast => (2, 1),
+        }
+    }
+
+    const fn from_afi_safi(afi: u16, safi: u8) -> Option<Self> {
+        match (afi, safi) {
+            (1, 1) => Some(Self::Ipv4Unicast),
+            (2, 1) => Some(Self::Ipv6Unicast),
+            _ => None,
+        }
+    }
 }
 
 /// A message a peer sent us, checked.
@@ -29,6 +73,20 @@ pub enum Message {
     Keepalive,
     /// RFC 2918: the peer asks for our routes of a family again. `None`: a family or a form we do not carry; ignore.
     RouteRefresh(Option<Family>),
+}
+
+impl Message {
+    /// Its type, as an error about it quotes it.
+    #[must_use]
+    pub const fn kind(&self) -> MessageType {
+        match self {
+            Self::Open(_) => MessageType::Open,
+            Self::Update(_) => MessageType::Update,
+            Self::Notification(_) => MessageType::Notification,
+            Self::Keepalive => MessageType::Keepalive,
+            Self::RouteRefresh(_) => MessageType::RouteRefresh,
+        }
+    }
 }
 
 /// A message we send.
@@ -93,13 +151,14 @@ pub enum Update {
 pub struct Route {
     /// The destination.
     pub prefix: IpNetwork,
-    /// Where to send its packets; of the prefix's family.
+    /// Where to send its packets; of the prefix's family. An IPv4 one for an IPv6 prefix goes out IPv4-mapped; an IPv6
+    /// one for an IPv4 prefix needs RFC 8950 agreed, which we do not offer.
     pub next_hop: IpAddr,
-    /// AS_SEQUENCE, ours first; empty on iBGP.
+    /// AS_SEQUENCE, ours first; empty on iBGP. What is beyond 510 is not sent.
     pub as_path: Vec<u32>,
     /// MULTI_EXIT_DISC.
     pub med: Option<u32>,
-    /// LOCAL_PREF, iBGP only.
+    /// LOCAL_PREF; an external peer is never sent one.
     pub local_pref: Option<u32>,
 }
 
@@ -143,4 +202,48 @@ pub struct Session {
     pub four_octet_as: bool,
     /// The peer is in our own AS: LOCAL_PREF is expected, and AS_PATH may be empty.
     pub ibgp: bool,
+}
+
+/// One message, which [`frame_len`] has cut from the stream.
+///
+/// # Errors
+/// What to tell the peer before closing, unless the message is itself a NOTIFICATION (see [`message_type`]).
+pub fn decode(frame: &[u8], session: &Session) -> Result<Message, Notification> {
+    let (kind, body) = header::split(frame)?;
+    match kind {
+        MessageType::Open => open::decode(body).map(Message::Open),
+        MessageType::Update => update::decode(body, session).map(Message::Update),
+        // The header's check has made sure of the two octets it needs.
+        MessageType::Notification => notification::decode(body)
+            .map(Message::Notification)
+            .ok_or_else(|| Notification::plain(error::BAD_MESSAGE_LENGTH)),
+        MessageType::Keepalive => Ok(Message::Keepalive),
+        MessageType::RouteRefresh => Ok(Message::RouteRefresh(refreshed(body))),
+    }
+}
+
+/// RFC 2918 §3. The third octet is reserved: its meaning in RFC 7313 is for peers that agreed on it. A longer one
+/// carries filters (RFC 5291) that we did not agree on either.
+fn refreshed(body: &[u8]) -> Option<Family> {
+    let mut reader = Reader::new(body);
+    let (afi, _reserved, safi) = (reader.u16()?, reader.u8()?, reader.u8()?);
+    reader.is_empty().then(|| Family::from_afi_safi(afi, safi))?
+}
+
+/// The bytes of one message, at most [`MAX_LEN`].
+#[must_use]
+pub fn encode(message: &Outgoing, session: &Session) -> Vec<u8> {
+    match message {
+        Outgoing::Open(open) => header::frame(MessageType::Open, &open::encode(open)),
+        Outgoing::Update(update) => header::frame(MessageType::Update, &update::encode(update, session)),
+        Outgoing::Notification(notification) => {
+            header::frame(MessageType::Notification, &notification::encode(notification))
+        }
+        Outgoing::Keepalive => header::frame(MessageType::Keepalive, &[]),
+        Outgoing::RouteRefresh(family) => {
+            let (afi, safi) = family.afi_safi();
+            let [high, low] = afi.to_be_bytes();
+            header::frame(MessageType::RouteRefresh, &[high, low, 0, safi])
+        }
+    }
 }
