@@ -247,3 +247,6 @@ pub fn encode(message: &Outgoing, session: &Session) -> Vec<u8> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
