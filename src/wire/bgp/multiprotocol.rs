@@ -54,8 +54,10 @@ pub(super) fn is_martian(next_hop: IpAddr) -> bool {
 
 /// The value of an MP_REACH_NLRI of one prefix.
 ///
-/// An IPv4 next hop of an IPv6 prefix goes out IPv4-mapped, as the attribute has no room for it otherwise. Of an IPv6
-/// next hop only the one address is sent.
+/// An IPv4 next hop of an IPv6 prefix goes out IPv4-mapped, as the attribute has no room for it otherwise.
+///
+/// Known gap, RFC 2545 §3: on a shared link our link-local address should stand behind the global one. Peers take the
+/// global one alone.
 pub(super) fn encode_reach(prefix: IpNetwork, next_hop: IpAddr) -> Vec<u8> {
     let next_hop = match next_hop {
         IpAddr::V4(address) => Ipv4Addr::to_ipv6_mapped(&address),

@@ -38,7 +38,7 @@ fn seen(bytes: &[u8], session: Session) -> Seen {
     peer.fuzzy_pathid = false;
     let (kind, len) = peer.decode_message_head(bytes).unwrap();
     assert_eq!((kind, len), (BgpMessageType::Update, bytes.len() - 19));
-    let mut update = update::BgpUpdateMessage::new();
+    let mut update = BgpUpdateMessage::new();
     update.decode_from(&peer, &bytes[19..]).unwrap();
     let mut seen =
         Seen { announced: addresses(&update.updates), withdrawn: addresses(&update.withdraws), ..Seen::default() };
