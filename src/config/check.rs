@@ -1,0 +1,157 @@
+//! The second pass: from words to a valid [`Config`], or to everything that is wrong with them.
+
+mod bgp;
+mod lease;
+mod peers;
+mod reader;
+mod vips;
+
+use std::path::PathBuf;
+
+use secrecy::SecretSlice;
+
+use super::options::{ARP, BGP, CONTROL_PLANE, KUBECONFIG, LOG, LOG_FORMAT, NODE_NAME, PORT};
+use super::options::{SERVICES, Spec, TABLE, WIREGUARD};
+use super::scalar::is_dns_subdomain;
+use super::{Config, Finding, LogConfig, LogFormat, LogLevel, Mistakes, RawConfig};
+use reader::Reader;
+
+/// Which of the daemon's subcommands was given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// `manager`.
+    Manager,
+    /// `start`: the control plane's virtual IP is meant without being named.
+    Start,
+}
+
+/// What the host says; read by the shell before the check.
+#[derive(Debug, Default)]
+pub struct Facts {
+    /// The host's name.
+    pub host_name: Option<String>,
+    /// The namespace of the pod's service account, where there is one.
+    pub service_account_namespace: Option<String>,
+    /// The content of the password file that is configured, or why it could not be read.
+    pub peer_pass_file: Option<Result<SecretSlice<u8>, String>>,
+}
+
+/// A configuration without mistakes.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// The configuration.
+    pub config: Config,
+    /// What is odd about it.
+    pub warnings: Vec<Finding>,
+}
+
+/// Makes words into a configuration.
+///
+/// # Errors
+/// Every mistake there is, each with the option's names, the value and what was expected. No password among it.
+pub fn check(raw: &RawConfig, command: Command, facts: &Facts) -> Result<Checked, Mistakes> {
+    let mut reader = Reader::new(raw, facts);
+    let config = assemble(&mut reader, command);
+    let (mistakes, warnings) = reader.finish();
+    match config {
+        Some(config) if mistakes.is_empty() => Ok(Checked { config, warnings }),
+        _ => Err(Mistakes(mistakes)),
+    }
+}
+
+fn assemble(r: &mut Reader<'_>, command: Command) -> Option<Config> {
+    modes(r, command);
+    let vips = vips::vips(r);
+    let interface = r.interface(&super::options::INTERFACE);
+    let api_port = r.number(&PORT, 1..=65535, "a port");
+    let election = lease::lease(r);
+    let bgp = bgp::bgp(r, vips.as_deref().unwrap_or_default());
+    let node_name = node_name(r);
+    let kubeconfig = PathBuf::from(r.text(&KUBECONFIG)?);
+    let log = log(r);
+    Some(Config {
+        node_name: node_name?,
+        vips: vips?,
+        interface: interface?,
+        api_port: u16::try_from(api_port?).ok()?,
+        bgp: bgp?,
+        election: election?,
+        kubeconfig,
+        log: log?,
+    })
+}
+
+/// What is on, and what is on that cannot be.
+fn modes(r: &mut Reader<'_>, command: Command) {
+    let refused: [(&'static Spec, &str); 4] = [
+        (&ARP, "ARP mode"),
+        (&TABLE, "routing-table mode"),
+        (&WIREGUARD, "WireGuard mode"),
+        (&SERVICES, "Services of type LoadBalancer"),
+    ];
+    for (spec, what) in refused {
+        if r.switch(spec) {
+            r.mistake(spec, format!("{what}: not built yet, only the control plane over BGP is; turn it off"));
+        }
+    }
+    if !r.switch(&BGP) {
+        let text = match command {
+            Command::Manager => "no mode is on, and BGP is the only one built so far; add --bgp",
+            Command::Start => "raft among listed peers, as `start` ran it in old kube-vip, is not supported; add --bgp",
+        };
+        r.mistake(&BGP, text);
+    }
+    if !r.switch(&CONTROL_PLANE) && command == Command::Manager {
+        r.mistake(&CONTROL_PLANE, "no features are enabled; add --controlplane");
+    }
+}
+
+/// As in kube-vip: the name that is configured, else the host's, in lower case.
+fn node_name(r: &mut Reader<'_>) -> Option<String> {
+    let Some(name) = r.text(&NODE_NAME).or(r.facts.host_name.as_deref()).map(str::to_lowercase) else {
+        r.mistake(&NODE_NAME, "not given, and the host has no name; give the node's name in Kubernetes");
+        return None;
+    };
+    if is_dns_subdomain(&name) {
+        return Some(name);
+    }
+    let wrong = "is not a node name; expected letters, digits, \"-\" and \".\", at most 253 bytes";
+    if r.text(&NODE_NAME).is_some() {
+        r.mistake(&NODE_NAME, format!("{name:?} {wrong}"));
+    } else {
+        r.mistake(&NODE_NAME, format!("not given, and the host name {name:?} {wrong}"));
+    }
+    None
+}
+
+fn log(r: &mut Reader<'_>) -> Option<LogConfig> {
+    let level = level(r);
+    let format = match r.text(&LOG_FORMAT)? {
+        "text" => Some(LogFormat::Text),
+        "json" => Some(LogFormat::Json),
+        other => {
+            r.mistake(&LOG_FORMAT, format!("{other:?} is not a form of log lines; expected text or json"));
+            None
+        }
+    };
+    Some(LogConfig { level: level?, format: format? })
+}
+
+/// A number as Go's `slog` filters by it: the lowest named level that is not below it.
+fn level(r: &mut Reader<'_>) -> Option<LogLevel> {
+    let text = r.raw.get(&LOG).text;
+    let Ok(number) = text.parse::<i32>() else {
+        r.mistake(&LOG, format!("{text:?} is not a log level; expected -4 (debug), 0 (info), 4 (warn) or 8 (error)"));
+        return None;
+    };
+    let (level, name) = match number {
+        ..=-4 => (LogLevel::Debug, "-4 (debug)"),
+        -3..=0 => (LogLevel::Info, "0 (info)"),
+        1..=4 => (LogLevel::Warn, "4 (warn)"),
+        5.. => (LogLevel::Error, "8 (error)"),
+    };
+    if !matches!(number, -4 | 0 | 4 | 8) {
+        r.warn(&LOG, format!("{number} has no name of its own and is taken as {name}"));
+    }
+    Some(level)
+}

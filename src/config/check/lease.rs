@@ -1,0 +1,89 @@
+//! The lease.
+
+use std::time::Duration;
+
+use super::reader::Reader;
+use crate::config::LeaseConfig;
+use crate::config::options::{
+    LEADER_ELECTION, LEASE_DURATION, LEASE_NAME, NAMESPACE, RENEW_DEADLINE, RETRY_PERIOD, Spec,
+};
+use crate::config::scalar::{is_dns_label, is_dns_subdomain};
+
+/// The lease; `Some(None)` without election, `None` where anything is wrong with it.
+pub(super) fn lease(r: &mut Reader<'_>) -> Option<Option<LeaseConfig>> {
+    let on = r.switch(&LEADER_ELECTION);
+    // `leaseDurationSeconds` is an int32 in the API.
+    let seconds = |r: &mut Reader<'_>, spec: &'static Spec| r.number(spec, 1..=2_147_483_647, "a number of seconds");
+    let (duration, renew, retry) =
+        (seconds(r, &LEASE_DURATION), seconds(r, &RENEW_DEADLINE), seconds(r, &RETRY_PERIOD));
+    if !on {
+        return Some(None);
+    }
+    let name = name(r);
+    let ((namespace, name), duration, renew, retry) = (name?, duration?, renew?, retry?);
+    timing(r, duration, renew, retry).then(|| {
+        Some(LeaseConfig {
+            name,
+            namespace,
+            duration: Duration::from_secs(duration),
+            renew_deadline: Duration::from_secs(renew),
+            retry_period: Duration::from_secs(retry),
+        })
+    })
+}
+
+/// client-go's rules: lease > renew deadline > 1.2 (its jitter factor) × retry period.
+fn timing(r: &mut Reader<'_>, duration: u64, renew: u64, retry: u64) -> bool {
+    let mut good = true;
+    if renew >= duration {
+        let lease = r.name(&LEASE_DURATION);
+        r.mistake(
+            &RENEW_DEADLINE,
+            format!(
+                "{renew} s is not shorter than the {duration} s of {lease}: a holder would announce beyond its lease"
+            ),
+        );
+        good = false;
+    }
+    if renew * 10 <= retry * 12 {
+        let retry_name = r.name(&RETRY_PERIOD);
+        r.mistake(
+            &RENEW_DEADLINE,
+            format!(
+                "{renew} s is not longer than 1.2 times the {retry} s of {retry_name}: no renewal could be tried again"
+            ),
+        );
+        good = false;
+    }
+    good
+}
+
+/// Namespace and name, by kube-vip's rules: `namespace/name`, else the service account's namespace, else the option.
+fn name(r: &mut Reader<'_>) -> Option<(String, String)> {
+    let text = r.text(&LEASE_NAME)?;
+    let (namespace, name) = match text.split_once('/') {
+        Some((namespace, name)) => (namespace, name),
+        None => (namespace(r)?, text),
+    };
+    if is_dns_label(namespace) && is_dns_subdomain(name) {
+        return Some((namespace.to_owned(), name.to_owned()));
+    }
+    let spec = if is_dns_subdomain(name) && !text.contains('/') { &NAMESPACE } else { &LEASE_NAME };
+    let (what, shown) = if spec.flag == NAMESPACE.flag { ("namespace", namespace) } else { ("lease", text) };
+    r.mistake(spec, format!("{shown:?} is not the name of a {what}; expected lower-case letters, digits and \"-\""));
+    None
+}
+
+fn namespace<'a>(r: &mut Reader<'a>) -> Option<&'a str> {
+    let configured = r.text(&NAMESPACE)?;
+    let Some(own) = r.facts.service_account_namespace.as_deref().filter(|own| !own.is_empty()) else {
+        return Some(configured);
+    };
+    if own != configured && !r.is_default(&NAMESPACE) {
+        r.warn(
+            &NAMESPACE,
+            format!("{configured:?} is ignored: as in kube-vip the lease lives in this pod's namespace {own:?}; --leaseName {configured}/NAME overrules that"),
+        );
+    }
+    Some(own)
+}

@@ -1,0 +1,217 @@
+//! The peers: those of the list, and the one that has options of its own.
+
+use std::net::IpAddr;
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::bgp::asn;
+use super::reader::Reader;
+use super::vips::class;
+use crate::config::options::{
+    BGP_PEERS, MULTIHOP, PEER_ADDRESS, PEER_AS, PEER_PASS, PEER_PASS_FILE, SOURCE_IF, SOURCE_IP, Spec,
+};
+use crate::config::peer::{parse_address, parse_list, password_rules};
+use crate::config::{PeerConfig, Source};
+use crate::vip::Vip;
+
+/// A peer that is well-formed, and how messages call it.
+struct Candidate {
+    spec: &'static Spec,
+    label: String,
+    peer: PeerConfig,
+}
+
+/// The peers, at least one; `None` where anything is wrong with them.
+pub(super) fn peers(r: &mut Reader<'_>, vips: &[Vip]) -> Option<Vec<PeerConfig>> {
+    let source = source(r, vips);
+    let listed = listed(r);
+    let single = single(r);
+    if listed.as_ref().is_some_and(Vec::is_empty) && single.as_ref().is_some_and(Option::is_none) {
+        r.mistake(&BGP_PEERS, "no peer is given; expected host:AS here, or an address by --peerAddress");
+        return None;
+    }
+    let complete = listed.is_some() && single.is_some();
+    let candidates: Vec<Candidate> = listed.into_iter().flatten().chain(single.flatten()).collect();
+    let mut good = complete;
+    for (n, candidate) in candidates.iter().enumerate() {
+        if let Some(wrong) = wrong(candidate, candidates.get(..n).unwrap_or_default(), vips, source.as_ref()) {
+            r.mistake(candidate.spec, format!("{}: {wrong}", candidate.label));
+            good = false;
+        }
+    }
+    let source = source.filter(|_| good)?;
+    bind(r, candidates, &source)
+}
+
+/// What makes a well-formed peer impossible.
+fn wrong(candidate: &Candidate, earlier: &[Candidate], vips: &[Vip], source: Option<&Source>) -> Option<String> {
+    let PeerConfig { address, port, .. } = candidate.peer;
+    if earlier.iter().any(|other| (other.peer.address, other.peer.port) == (address, port)) {
+        return Some("is there twice, with this address and port".to_owned());
+    }
+    if vips.iter().any(|vip| vip.address() == address) {
+        return Some("is a virtual IP of ours; expected the router's own address".to_owned());
+    }
+    let link_local = matches!(address, IpAddr::V6(ip) if ip.is_unicast_link_local());
+    match class(address) {
+        Some(_) if link_local && matches!(source, Some(Source::Interface(_)) | None) => None,
+        Some(_) if link_local => Some("is a link-local address; say by --sourceIF on which interface".to_owned()),
+        Some(_) if address.is_loopback() => None,
+        Some(_) if matches!(address, IpAddr::V4(ip) if ip.is_link_local()) => None,
+        Some(class) => Some(format!("is {class}; expected the router's own address")),
+        None => None,
+    }
+}
+
+/// The peers of the list; `None` where one is wrong.
+fn listed(r: &mut Reader<'_>) -> Option<Vec<Candidate>> {
+    let mut good = true;
+    let mut candidates = Vec::new();
+    let text = r.text(&BGP_PEERS).unwrap_or_default();
+    for (n, parsed) in (1..).zip(parse_list(text)) {
+        let parsed = match parsed {
+            Ok(parsed) => parsed,
+            Err(mistakes) => {
+                mistakes.iter().for_each(|wrong| r.mistake(&BGP_PEERS, format!("peer {n}: {wrong}")));
+                good = false;
+                continue;
+            }
+        };
+        let label = format!("peer {n} ({})", parsed.address);
+        parsed.notes.iter().for_each(|note| r.warn(&BGP_PEERS, format!("{label}: {note}")));
+        let peer = PeerConfig {
+            address: parsed.address,
+            port: parsed.port,
+            asn: parsed.asn,
+            password: parsed.password,
+            multihop: parsed.multihop,
+            source: Source::Any,
+        };
+        candidates.push(Candidate { spec: &BGP_PEERS, label, peer });
+    }
+    good.then_some(candidates)
+}
+
+/// The peer of `--peerAddress`, `Some(None)` where there is none.
+fn single(r: &mut Reader<'_>) -> Option<Option<Candidate>> {
+    let multihop = r.switch(&MULTIHOP);
+    let asn = asn(r, &PEER_AS);
+    let password = password(r);
+    let Some(text) = r.text(&PEER_ADDRESS) else {
+        let idle = [(&PEER_PASS, r.text(&PEER_PASS).is_some()), (&PEER_PASS_FILE, r.text(&PEER_PASS_FILE).is_some())];
+        for (spec, _) in idle.into_iter().chain([(&MULTIHOP, multihop)]).filter(|(_, given)| *given) {
+            r.warn(spec, "has no effect: it is for the peer of --peerAddress, and there is none");
+        }
+        return Some(None);
+    };
+    let Some((address, port)) = parse_address(text) else {
+        let expected = "expected an IP address, or one with a port as 10.0.0.1:179 or [2001:db8::1]:179";
+        r.mistake(&PEER_ADDRESS, format!("{text:?} is not the address of a peer; {expected}"));
+        return None;
+    };
+    let peer = PeerConfig { address, port, asn: asn?, password: password?, multihop, source: Source::Any };
+    Some(Some(Candidate { spec: &PEER_ADDRESS, label: format!("{text:?}"), peer }))
+}
+
+/// The password of the `--peerAddress` peer, `Some(None)` where there is none.
+fn password(r: &mut Reader<'_>) -> Option<Option<SecretString>> {
+    let given = r.text(&PEER_PASS);
+    match (given, r.text(&PEER_PASS_FILE)) {
+        (Some(_), Some(path)) => {
+            let other = r.name(&PEER_PASS_FILE);
+            r.mistake(&PEER_PASS, format!("is given together with {other} {path:?}; give one of them"));
+            None
+        }
+        (None, Some(path)) => password_file(r, path).map(Some),
+        (Some(password), None) => match password_rules(password.as_bytes()) {
+            Ok(()) => Some(Some(SecretString::from(password))),
+            Err(wrong) => {
+                r.mistake(&PEER_PASS, wrong);
+                None
+            }
+        },
+        (None, None) => Some(None),
+    }
+}
+
+fn password_file(r: &mut Reader<'_>, path: &str) -> Option<SecretString> {
+    let content = match r.facts.peer_pass_file.as_ref() {
+        Some(Ok(content)) => content.expose_secret(),
+        Some(Err(why)) => {
+            r.mistake(&PEER_PASS_FILE, format!("{path:?} cannot be read: {why}"));
+            return None;
+        }
+        None => {
+            r.mistake(&PEER_PASS_FILE, format!("{path:?} was not read"));
+            return None;
+        }
+    };
+    let line = content.strip_suffix(b"\n").map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    let bytes = line.unwrap_or(content);
+    let wrong = match (std::str::from_utf8(bytes), password_rules(bytes)) {
+        (_, Err(wrong)) => wrong,
+        (Ok(""), Ok(())) => "the password is empty; expected 1 to 80 bytes".to_owned(),
+        (Err(_), Ok(())) => "the password is not UTF-8".to_owned(),
+        (Ok(password), Ok(())) => {
+            if line.is_some() {
+                r.warn(&PEER_PASS_FILE, format!("{path:?}: the line break at its end is not part of the password"));
+            }
+            return Some(SecretString::from(password));
+        }
+    };
+    r.mistake(&PEER_PASS_FILE, format!("{path:?}: {wrong}"));
+    None
+}
+
+/// Where our ends are bound, before the families are known.
+fn source(r: &mut Reader<'_>, vips: &[Vip]) -> Option<Source> {
+    let interface = r.interface(&SOURCE_IF);
+    let Some(text) = r.text(&SOURCE_IP) else {
+        return interface.map(|name| name.map_or(Source::Any, Source::Interface));
+    };
+    if r.text(&SOURCE_IF).is_some() {
+        let other = r.name(&SOURCE_IF);
+        r.mistake(&SOURCE_IP, format!("{text:?} is given together with {other}; give one of them"));
+        return None;
+    }
+    let Ok(ip) = text.parse::<IpAddr>() else {
+        r.mistake(&SOURCE_IP, format!("{text:?} is not an IP address; expected one of this node's addresses"));
+        return None;
+    };
+    let unfit = if vips.iter().any(|vip| vip.address() == ip) { Some("a virtual IP") } else { class(ip) };
+    match unfit {
+        Some(class) if !ip.is_loopback() => {
+            r.mistake(&SOURCE_IP, format!("{text:?} is {class}; expected one of this node's own addresses"));
+            None
+        }
+        _ => Some(Source::Address(ip)),
+    }
+}
+
+/// Gives each peer its source; an address only where the families agree.
+fn bind(r: &mut Reader<'_>, candidates: Vec<Candidate>, source: &Source) -> Option<Vec<PeerConfig>> {
+    let fits = |peer: &PeerConfig| match source {
+        Source::Address(ip) => ip.is_ipv4() == peer.address.is_ipv4(),
+        Source::Any | Source::Interface(_) => true,
+    };
+    if let (Source::Address(ip), false) = (source, candidates.iter().any(|c| fits(&c.peer))) {
+        let (ours, theirs) = if ip.is_ipv4() { ("IPv4", "IPv6") } else { ("IPv6", "IPv4") };
+        let labels: Vec<&str> = candidates.iter().map(|c| c.label.as_str()).collect();
+        let list = labels.join(", ");
+        r.mistake(
+            &SOURCE_IP,
+            format!("\"{ip}\" is {ours}, but every peer is {theirs}: {list}; give an {theirs} address"),
+        );
+        return None;
+    }
+    let mut peers = Vec::new();
+    for Candidate { label, mut peer, .. } in candidates {
+        if fits(&peer) {
+            peer.source = source.clone();
+        } else {
+            r.warn(&SOURCE_IP, format!("is not used for {label}, which is of the other family"));
+        }
+        peers.push(peer);
+    }
+    Some(peers)
+}

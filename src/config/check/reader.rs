@@ -1,0 +1,81 @@
+//! Reads values one by one and keeps what is wrong with them.
+
+use std::ops::RangeInclusive;
+
+use crate::config::options::{Kind, Spec};
+use crate::config::scalar::{decimal, go_bool, is_interface_name};
+use crate::config::{Facts, Finding, Origin, RawConfig};
+
+/// The words, the host's facts, and the findings so far.
+pub(super) struct Reader<'a> {
+    pub raw: &'a RawConfig,
+    pub facts: &'a Facts,
+    mistakes: Vec<Finding>,
+    warnings: Vec<Finding>,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(raw: &'a RawConfig, facts: &'a Facts) -> Self {
+        Self { raw, facts, mistakes: Vec::new(), warnings: raw.conflicts() }
+    }
+
+    /// The mistakes and the warnings.
+    pub(super) fn finish(self) -> (Vec<Finding>, Vec<Finding>) {
+        (self.mistakes, self.warnings)
+    }
+
+    pub(super) fn mistake(&mut self, spec: &'static Spec, text: impl Into<String>) {
+        self.mistakes.push(Finding { subject: self.name(spec), text: text.into() });
+    }
+
+    pub(super) fn warn(&mut self, spec: &'static Spec, text: impl Into<String>) {
+        self.warnings.push(Finding { subject: self.name(spec), text: text.into() });
+    }
+
+    /// The option's names, as in every message.
+    pub(super) fn name(&self, spec: &'static Spec) -> String {
+        self.raw.get(spec).origin.name(spec)
+    }
+
+    /// Whether nobody gave a value.
+    pub(super) fn is_default(&self, spec: &'static Spec) -> bool {
+        self.raw.get(spec).origin == Origin::Default
+    }
+
+    /// The text that was given, else the default; `None` where there is neither.
+    pub(super) fn text(&self, spec: &'static Spec) -> Option<&'a str> {
+        let given = self.raw.get(spec).text;
+        [given, spec.default].into_iter().find(|text| !text.is_empty())
+    }
+
+    /// A boolean; off where it is not one.
+    pub(super) fn switch(&mut self, spec: &'static Spec) -> bool {
+        debug_assert_eq!(spec.kind, Kind::Switch);
+        let text = self.raw.get(spec).text;
+        go_bool(text).unwrap_or_else(|| {
+            self.mistake(spec, format!("{text:?} is not a boolean; expected true or false (1, t, T, 0, f, F)"));
+            false
+        })
+    }
+
+    /// A number within `range`; `what` it should be fits after "is not".
+    pub(super) fn number(&mut self, spec: &'static Spec, range: RangeInclusive<u64>, what: &str) -> Option<u64> {
+        let text = self.raw.get(spec).text;
+        let number = decimal(text).filter(|n| range.contains(n));
+        if number.is_none() {
+            self.mistake(spec, format!("{text:?} is not {what}; expected {} to {}", range.start(), range.end()));
+        }
+        number
+    }
+
+    /// The name of an interface, `Some(None)` where there is none.
+    pub(super) fn interface(&mut self, spec: &'static Spec) -> Option<Option<String>> {
+        let Some(name) = self.text(spec) else { return Some(None) };
+        if is_interface_name(name) {
+            return Some(Some(name.to_owned()));
+        }
+        let expected = "expected 1 to 15 bytes without \"/\", \":\" or white space";
+        self.mistake(spec, format!("{name:?} is not the name of an interface; {expected}"));
+        None
+    }
+}

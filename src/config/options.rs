@@ -1,0 +1,208 @@
+//! The table of options: flags, variables, defaults and help derive from these rows and from nothing else.
+
+/// What a value looks like on the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `--x`, `--x=false`; never `--x false`.
+    Switch,
+    /// One value.
+    Value,
+    /// Values, by commas or by repeating the flag.
+    List,
+    /// One value that is never shown.
+    Secret,
+    /// Values that hold passwords and are never shown whole.
+    SecretList,
+}
+
+impl Kind {
+    /// Whether values of this kind stay out of every message.
+    #[must_use]
+    pub const fn is_secret(self) -> bool {
+        matches!(self, Self::Secret | Self::SecretList)
+    }
+
+    /// Whether repeating the flag adds values; elsewhere the last one counts.
+    #[must_use]
+    pub const fn is_list(self) -> bool {
+        matches!(self, Self::List | Self::SecretList)
+    }
+}
+
+/// The headings of `--help` and of the reference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Group {
+    /// The address.
+    Vip,
+    /// The speaker.
+    Bgp,
+    /// The lease.
+    Election,
+    /// Who we are and where the API is.
+    Node,
+    /// Logs.
+    Log,
+    /// What kube-vip has and vipcast refuses so far.
+    NotBuilt,
+}
+
+impl Group {
+    /// All, in the order they are shown.
+    pub const ALL: [Self; 6] = [Self::Vip, Self::Bgp, Self::Election, Self::Node, Self::Log, Self::NotBuilt];
+
+    /// The heading.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Vip => "Virtual IP",
+            Self::Bgp => "BGP",
+            Self::Election => "Leader election",
+            Self::Node => "Node and Kubernetes",
+            Self::Log => "Logs",
+            Self::NotBuilt => "Of kube-vip, not built yet: refused when on",
+        }
+    }
+}
+
+/// One option.
+#[derive(Clone, Copy, Debug)]
+pub struct Spec {
+    /// The flag, without `--`; the option's identity.
+    pub flag: &'static str,
+    /// Its shorthand.
+    pub short: Option<char>,
+    /// Other spellings of the flag that kube-vip's documents or its old versions have.
+    pub aliases: &'static [&'static str],
+    /// The environment variables; the first that is set counts.
+    pub variables: &'static [&'static str],
+    /// Its shape.
+    pub kind: Kind,
+    /// What `--help` calls the value.
+    pub value: &'static str,
+    /// The default as text, empty where there is none.
+    pub default: &'static str,
+    /// What it is for, one line.
+    pub help: &'static str,
+    /// The heading it stands under.
+    pub group: Group,
+}
+
+impl Spec {
+    const fn switch(group: Group, flag: &'static str, variable: &'static [&'static str], help: &'static str) -> Self {
+        Self::new(group, Kind::Switch, flag, variable, "BOOL", help).default("false")
+    }
+
+    const fn new(
+        group: Group,
+        kind: Kind,
+        flag: &'static str,
+        variables: &'static [&'static str],
+        value: &'static str,
+        help: &'static str,
+    ) -> Self {
+        Self { flag, short: None, aliases: &[], variables, kind, value, default: "", help, group }
+    }
+
+    const fn default(mut self, text: &'static str) -> Self {
+        self.default = text;
+        self
+    }
+
+    const fn alias(mut self, flags: &'static [&'static str]) -> Self {
+        self.aliases = flags;
+        self
+    }
+
+    const fn short(mut self, letter: char) -> Self {
+        self.short = Some(letter);
+        self
+    }
+}
+
+/// Makes a static of each row, and the table of all of them.
+macro_rules! options {
+    ($($group:ident { $($name:ident = $make:ident($($arg:expr),*)$(.$set:ident($val:expr))*;)* })*) => {
+        $($(pub(crate) static $name: Spec = options!(@ $group $make $($arg),*)$(.$set($val))*;)*)*
+
+        /// Every option there is.
+        pub static OPTIONS: &[&Spec] = &[$($(&$name),*),*];
+    };
+    (@ $group:ident switch $($arg:expr),*) => { Spec::switch(Group::$group, $($arg),*) };
+    (@ $group:ident value $($arg:expr),*) => { Spec::new(Group::$group, Kind::Value, $($arg),*) };
+    (@ $group:ident list $($arg:expr),*) => { Spec::new(Group::$group, Kind::List, $($arg),*) };
+    (@ $group:ident secret $($arg:expr),*) => { Spec::new(Group::$group, Kind::Secret, $($arg),*) };
+    (@ $group:ident secrets $($arg:expr),*) => { Spec::new(Group::$group, Kind::SecretList, $($arg),*) };
+}
+
+options! {
+    Vip {
+        ADDRESS = list("address", &["address"], "IP", "the virtual IPs of the control plane, IPv4 or IPv6");
+        VIP = list("vip", &["vip_address"], "IP", "older name of --address, read where that is absent");
+        VIP_SUBNET = list("vipSubnet", &["vip_subnet", "vip_cidr"], "MASK",
+            "mask of the virtual IPs; in BGP they are always announced as host routes, /32 and /128").alias(&["cidr"]);
+        INTERFACE = value("interface", &["vip_interface"], "NAME",
+            "interface the virtual IPs are bound to; without it the one of the default route, else lo");
+        PORT = value("port", &["port"], "PORT", "port of the API server").default("6443");
+        CONTROL_PLANE = switch("controlplane", &["cp_enable"],
+            "look after the control plane's virtual IP; `start` implies it").alias(&["controlPlane"]);
+    }
+    Bgp {
+        BGP = switch("bgp", &["bgp_enable"], "announce the virtual IPs by BGP");
+        LOCAL_AS = value("localAS", &["bgp_as"], "AS", "our AS number, 1 to 4294967295").default("65000");
+        ROUTER_ID = value("bgpRouterID", &["bgp_routerid"], "IPV4",
+            "our BGP Identifier; without it the node's own IPv4 address, or derived where there is none");
+        BGP_PEERS = secrets("bgppeers", &["bgp_peers"], "PEER",
+            "peers as host:AS[:password[:multihop[:port[:mpbgp[:bfd]]]]], IPv6 hosts in brackets");
+        PEER_ADDRESS = value("peerAddress", &["bgp_peeraddress"], "IP",
+            "one more peer; IP, IPv4:port or [IPv6]:port");
+        PEER_AS = value("peerAS", &["bgp_peeras"], "AS", "AS number of the --peerAddress peer").default("65000");
+        PEER_PASS = secret("peerPass", &["bgp_peerpass"], "PASSWORD",
+            "TCP-MD5 password of the --peerAddress peer only, 1 to 80 bytes");
+        PEER_PASS_FILE = value("peerPassFile", &["bgp_peerpass_file"], "PATH",
+            "file that holds the TCP-MD5 password of the --peerAddress peer; keeps it out of the process list");
+        MULTIHOP = switch("multihop", &["bgp_multihop"],
+            "routers stand between us and the --peerAddress peer").alias(&["multiHop"]);
+        SOURCE_IP = value("sourceIP", &["bgp_sourceip", "bgp_source_ip"], "IP",
+            "local address of the sessions, for the peers of its family").alias(&["sourceip"]);
+        SOURCE_IF = value("sourceIF", &["bgp_sourceif", "bgp_source_if"], "NAME",
+            "interface the sessions are bound to; not together with --sourceIP").alias(&["sourceif"]);
+        HOLD_TIME = value("bgpHoldTimer", &["bgp_hold_time"], "SECONDS",
+            "hold time we offer: 0, or 3 to 65535").default("30");
+        KEEPALIVE = value("bgpKeepAliveInterval", &["bgp_keepalive_interval"], "SECONDS",
+            "keepalive interval; unless given never more than a third of the hold time").default("10");
+    }
+    Election {
+        LEADER_ELECTION = switch("leaderElection", &["vip_leaderelection"],
+            "only the holder of a Kubernetes lease announces; without it every node does (anycast)");
+        LEASE_NAME = value("leaseName", &["vip_leasename"], "[NAMESPACE/]NAME", "the Lease object")
+            .default("plndr-cp-lock");
+        NAMESPACE = value("namespace", &["cp_namespace"], "NAME",
+            "namespace of the lease; in a pod with a service account its namespace counts instead, as in kube-vip")
+            .default("kube-system").short('n');
+        LEASE_DURATION = value("leaseDuration", &["vip_leaseduration"], "SECONDS",
+            "how long others wait since they last saw the lease change").default("5");
+        RENEW_DEADLINE = value("leaseRenewDuration", &["vip_renewdeadline"], "SECONDS",
+            "how long a holder announces after its last renewal; shorter than the lease").default("3");
+        RETRY_PERIOD = value("leaseRetry", &["vip_retryperiod"], "SECONDS",
+            "time between attempts; 1.2 times it is shorter than the renew deadline").default("1");
+    }
+    Node {
+        NODE_NAME = value("nodeName", &["vip_nodename"], "NAME",
+            "this node's identity in the lease; without it the host name, in lower case");
+        KUBECONFIG = value("k8sConfigPath", &["k8s_config_file"], "PATH",
+            "kubeconfig file; where it is absent the pod's service account is used")
+            .default("/etc/kubernetes/admin.conf");
+    }
+    Log {
+        LOG = value("log", &["vip_loglevel"], "LEVEL",
+            "lowest level that is logged: -4 debug, 0 info, 4 warn, 8 error").default("0");
+        LOG_FORMAT = value("logFormat", &["log_format"], "FORMAT", "form of the log lines: text or json")
+            .default("text");
+    }
+    NotBuilt {
+        ARP = switch("arp", &["vip_arp"], "announce by ARP and NDP");
+        TABLE = switch("table", &["vip_routingtable"], "announce by a routing table");
+        WIREGUARD = switch("wireguard", &["vip_wireguard"], "announce through WireGuard");
+        SERVICES = switch("services", &["svc_enable"], "look after Services of type LoadBalancer");
+    }
+}

@@ -1,0 +1,233 @@
+//! Peers as text: `host:AS[:password[:multihop[:port[:mpbgp[:bfd]]]]]`, and the older forms of kube-vip.
+//!
+//! A password with a comma or a colon tears the text apart, so its pieces can turn up in any later field, and behind
+//! a comma as a peer of their own. From the first password on, what follows is therefore never quoted.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use secrecy::SecretString;
+
+use super::scalar::{decimal, go_bool};
+
+/// BGP's port (RFC 4271 §8.2.1).
+pub(super) const BGP_PORT: u16 = 179;
+
+/// One peer of a list, as the text has it.
+#[derive(Clone, Debug)]
+pub(super) struct PeerText {
+    pub address: IpAddr,
+    pub asn: u32,
+    /// Empty in the text means none.
+    pub password: Option<SecretString>,
+    pub multihop: bool,
+    pub port: u16,
+    /// What is said and does nothing yet.
+    pub notes: Vec<&'static str>,
+}
+
+/// The peers of a list, each good or with all that is wrong with it. Empty pieces count for nothing.
+pub(super) fn parse_list(text: &str) -> Vec<Result<PeerText, Vec<String>>> {
+    let mut hidden = false;
+    let mut peers = Vec::new();
+    for piece in text.split(',').map(str::trim_start).filter(|piece| !piece.is_empty()) {
+        peers.push(parse(piece, hidden));
+        hidden |= has_password(piece);
+    }
+    peers
+}
+
+/// Whether anything stands where a password would, or might where the host is not one.
+fn has_password(piece: &str) -> bool {
+    host(piece, true).map_or(true, |(_, rest)| rest.split(':').nth(1).is_some_and(|field| !field.is_empty()))
+}
+
+fn parse(piece: &str, hidden: bool) -> Result<PeerText, Vec<String>> {
+    // v0.8.10 to v1.2.1 put the MP-BGP options behind a slash; IPv6 values have colons there.
+    let (piece, old_options) = match piece.split_once("/mpbgp_") {
+        Some((before, _)) => (before, piece.get(before.len() + 1..)),
+        None => (piece, None),
+    };
+    let (address, rest) = host(piece, hidden).map_err(|wrong| vec![wrong])?;
+    let fields: Vec<&str> = rest.split(':').collect();
+    let field = |n: usize| fields.get(n).copied().unwrap_or("");
+    let quote = Quote { hidden: hidden || !field(1).is_empty() };
+
+    let mut wrong = Vec::new();
+    let mut keep = |result: Result<(), String>| wrong.extend(result.err());
+    let asn = asn(field(0)).map_err(|why| format!("AS number {} {why}", Quote { hidden }.of(field(0))));
+    let multihop = multihop(field(2).trim_end(), &quote);
+    let port = port(field(3).trim_end(), &quote);
+    let mut notes = Vec::new();
+    keep(options(field(4).trim_end(), &quote, &mut notes));
+    keep(options(old_options.unwrap_or("").trim_end(), &quote, &mut notes));
+    keep(bfd(field(5).trim_end(), &mut notes));
+    if fields.len() > 6 {
+        keep(Err("has more than 7 fields; a password cannot hold a colon here: use --peerPassFile".to_owned()));
+    }
+    let password = if field(1).is_empty() { None } else { Some(SecretString::from(field(1))) };
+    keep(password_rules(field(1).as_bytes()));
+    if field(1).starts_with(char::is_whitespace) || field(1).ends_with(char::is_whitespace) {
+        notes.push("the password begins or ends with white space, which is part of it");
+    }
+    match (asn, multihop, port) {
+        (Ok(asn), Ok(multihop), Ok(port)) if wrong.is_empty() => {
+            Ok(PeerText { address, asn, password, multihop, port, notes })
+        }
+        (asn, multihop, port) => {
+            let fields = [asn.err(), multihop.err(), port.err()];
+            Err(fields.into_iter().flatten().chain(wrong).collect())
+        }
+    }
+}
+
+/// How a field is named in a message: as it stands, or not at all where it may be part of a password.
+struct Quote {
+    hidden: bool,
+}
+
+impl Quote {
+    fn of(&self, text: &str) -> String {
+        if self.hidden { "(not shown)".to_owned() } else { format!("{text:?}") }
+    }
+}
+
+const BRACKETS: &str = "an IPv6 address stands in brackets: [2001:db8::1]:65001";
+
+/// The host and what follows its colon.
+fn host(piece: &str, hidden: bool) -> Result<(IpAddr, &str), String> {
+    let quote = Quote { hidden };
+    if piece.starts_with("unnumbered:") {
+        return Err("unnumbered peers are not built yet; give the peer's address".to_owned());
+    }
+    let Some(bracketed) = piece.strip_prefix('[') else {
+        let (host, rest) = piece.split_once(':').unwrap_or((piece, ""));
+        let host = host.trim_end();
+        return match host.parse::<Ipv4Addr>() {
+            Ok(ip) => Ok((ip.into(), rest)),
+            Err(_) if looks_like_ipv6(piece, host) => Err(BRACKETS.to_owned()),
+            Err(_) => Err(format!("{} is not an IP address; host names are not supported", quote.of(host))),
+        };
+    };
+    let Some((host, rest)) = bracketed.split_once(']') else {
+        return Err(format!("\"[\" without \"]\"; {BRACKETS}"));
+    };
+    // What is in the brackets is not quoted: with all of a peer in them it would be the password too.
+    if host.contains('%') {
+        return Err("has a zone in the brackets; use --sourceIF for a link-local peer".to_owned());
+    }
+    let Ok(ip) = host.parse::<Ipv6Addr>() else {
+        return Err(format!("has no IPv6 address in the brackets; {BRACKETS}"));
+    };
+    match rest.strip_prefix(':') {
+        Some(rest) => Ok((ip.into(), rest)),
+        None if rest.trim_end().is_empty() => Ok((ip.into(), "")),
+        None => Err("has something between \"]\" and \":\"; expected [2001:db8::1]:65001".to_owned()),
+    }
+}
+
+fn looks_like_ipv6(piece: &str, host: &str) -> bool {
+    host.len() <= 4 && host.bytes().all(|b| b.is_ascii_hexdigit()) && piece.bytes().filter(|b| *b == b':').count() >= 2
+}
+
+/// An AS number that a speaker may have; the error fits after "AS number …".
+pub(super) fn asn(text: &str) -> Result<u32, &'static str> {
+    match decimal(text.trim_end()).map(u32::try_from) {
+        _ if text.is_empty() => Err("is missing; expected host:AS, AS 1 to 4294967295"),
+        Some(Ok(0)) => Err("is reserved (RFC 7607); expected 1 to 4294967295"),
+        Some(Ok(23456)) => Err("is AS_TRANS, a stand-in for 4-octet numbers (RFC 6793 §9); give the real number"),
+        Some(Ok(n)) => Ok(n),
+        Some(Err(_)) | None => Err("is not one; expected 1 to 4294967295, in plain decimal"),
+    }
+}
+
+fn multihop(text: &str, quote: &Quote) -> Result<bool, String> {
+    if text.is_empty() {
+        return Ok(false);
+    }
+    go_bool(text).ok_or_else(|| format!("multihop {} is not true or false{}", quote.of(text), torn(quote)))
+}
+
+fn port(text: &str, quote: &Quote) -> Result<u16, String> {
+    if text.is_empty() {
+        return Ok(BGP_PORT);
+    }
+    match decimal(text).map(u16::try_from) {
+        Some(Ok(n)) if n > 0 => Ok(n),
+        _ => Err(format!("port {} is not one; expected 1 to 65535{}", quote.of(text), torn(quote))),
+    }
+}
+
+/// The remedy where a password may have torn the fields apart.
+fn torn(quote: &Quote) -> &'static str {
+    if quote.hidden { "; a password with a colon or a comma cannot stand here: use --peerPassFile" } else { "" }
+}
+
+/// `key=value;…` for MP-BGP next hops.
+fn options(text: &str, quote: &Quote, notes: &mut Vec<&'static str>) -> Result<(), String> {
+    if text.is_empty() {
+        return Ok(());
+    }
+    for option in text.split(';') {
+        match option.split_once('=') {
+            Some(("mpbgp_nexthop" | "mpbgp_ipv4" | "mpbgp_ipv6", value)) if !value.is_empty() => {}
+            Some(("mpbgp_nexthop" | "mpbgp_ipv4" | "mpbgp_ipv6", _)) | None => {
+                return Err(format!("{} is missing a value (expected key=value)", quote.of(option)));
+            }
+            Some((key, _)) => {
+                return Err(format!(
+                    "{} is not supported; expected mpbgp_nexthop, mpbgp_ipv4 or mpbgp_ipv6",
+                    quote.of(key)
+                ));
+            }
+        }
+    }
+    notes.push("mpbgp options are not yet acted on: the next hop is our address on the session");
+    Ok(())
+}
+
+/// `enable;rx;tx;multiplier`; kube-vip ignores what follows.
+fn bfd(text: &str, notes: &mut Vec<&'static str>) -> Result<(), String> {
+    if text.is_empty() {
+        return Ok(());
+    }
+    let mut parts = text.split(';');
+    let enabled = parts.next().and_then(go_bool);
+    let numbers: Vec<&str> = parts.take(3).collect();
+    let Some(enabled) = enabled.filter(|_| numbers.len() == 3) else {
+        return Err("bfd is not \"enabled;rx;tx;multiplier\", as in true;300;300;3".to_owned());
+    };
+    if !numbers.iter().all(|n| n.is_empty() || decimal(n).is_some()) {
+        return Err("bfd has a value that is not a number; expected true;300;300;3".to_owned());
+    }
+    if enabled {
+        notes.push("BFD is not yet acted on: a dead peer is noticed by the hold time");
+    }
+    Ok(())
+}
+
+/// What TCP-MD5 takes as a key: up to 80 bytes (`TCP_MD5SIG_MAXKEYLEN`), none of them NUL. Empty text is no key.
+pub(super) fn password_rules(bytes: &[u8]) -> Result<(), String> {
+    if bytes.contains(&0) {
+        return Err("the password has a NUL byte in it".to_owned());
+    }
+    if bytes.len() > 80 {
+        return Err(format!("the password has {} bytes; TCP-MD5 takes 80 at most", bytes.len()));
+    }
+    Ok(())
+}
+
+/// The address of a peer that stands alone: `IP`, `IPv4:port`, `[IPv6]`, `[IPv6]:port`.
+pub(super) fn parse_address(text: &str) -> Option<(IpAddr, u16)> {
+    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    if let Some(ip) = bare {
+        return ip.parse::<Ipv6Addr>().ok().map(|ip| (ip.into(), BGP_PORT));
+    }
+    if let Ok(ip) = text.parse() {
+        return Some((ip, BGP_PORT));
+    }
+    // Zones are refused: a link-local peer is reached through --sourceIF.
+    if text.contains('%') {
+        return None;
+    }
+    text.parse::<SocketAddr>().ok().filter(|at| at.port() != 0).map(|at| (at.ip(), at.port()))
+}

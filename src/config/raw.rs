@@ -1,0 +1,152 @@
+//! The first pass: words by option, each with where it came from.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::Finding;
+use super::options::{Kind, OPTIONS, Spec};
+use super::scalar::go_bool;
+
+/// Where a value came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// This environment variable.
+    Variable(&'static str),
+    /// The flag, in any of its spellings.
+    Flag,
+    /// Nobody gave one.
+    Default,
+}
+
+impl Origin {
+    /// The option's names for a message: where the value stands first, the other one in parentheses.
+    #[must_use]
+    pub fn name(self, spec: &Spec) -> String {
+        match (self, spec.variables.first()) {
+            (Self::Variable(variable), _) => format!("{variable} (--{})", spec.flag),
+            (Self::Flag | Self::Default, Some(variable)) => format!("--{} ({variable})", spec.flag),
+            (Self::Flag | Self::Default, None) => format!("--{}", spec.flag),
+        }
+    }
+
+    fn short(self, spec: &Spec) -> String {
+        match self {
+            Self::Variable(variable) => variable.to_owned(),
+            Self::Flag | Self::Default => format!("--{}", spec.flag),
+        }
+    }
+}
+
+/// The value of an option that counts.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Given<'a> {
+    /// Its text, not yet checked; may be secret.
+    pub text: &'a str,
+    /// Where it came from.
+    pub origin: Origin,
+}
+
+/// All words that were given, by option.
+#[derive(Clone, Default)]
+pub struct RawConfig {
+    flags: BTreeMap<&'static str, String>,
+    variables: BTreeMap<&'static str, String>,
+}
+
+impl RawConfig {
+    /// Sorts words by option. A repeated flag adds to a list; of other options the last counts. An empty variable
+    /// counts as absent, and variables that are not in the table are not kept.
+    #[must_use]
+    pub fn new(
+        flags: impl IntoIterator<Item = (&'static Spec, String)>,
+        variables: impl IntoIterator<Item = (String, String)>,
+    ) -> Self {
+        let mut raw = Self::default();
+        for (spec, text) in flags {
+            match raw.flags.get_mut(spec.flag) {
+                Some(list) if spec.kind.is_list() => {
+                    list.push(',');
+                    list.push_str(&text);
+                }
+                _ => {
+                    raw.flags.insert(spec.flag, text);
+                }
+            }
+        }
+        for (name, text) in variables.into_iter().filter(|(_, text)| !text.is_empty()) {
+            let known = OPTIONS.iter().flat_map(|spec| spec.variables).find(|known| **known == name);
+            if let Some(known) = known {
+                raw.variables.insert(known, text);
+            }
+        }
+        raw
+    }
+
+    /// The value that counts: variable over flag over default, as in kube-vip.
+    #[must_use]
+    pub fn get(&self, spec: &'static Spec) -> Given<'_> {
+        self.all(spec).next().unwrap_or(Given { text: spec.default, origin: Origin::Default })
+    }
+
+    /// One finding for each value that was given and does not count because another does.
+    #[must_use]
+    pub fn conflicts(&self) -> Vec<Finding> {
+        let mut found = Vec::new();
+        for &spec in OPTIONS {
+            let mut given = self.all(spec);
+            let Some(winner) = given.next() else { continue };
+            for loser in given.filter(|loser| !same(spec.kind, winner.text, loser.text)) {
+                found.push(conflict(spec, winner, loser));
+            }
+        }
+        found
+    }
+
+    fn all(&self, spec: &'static Spec) -> impl Iterator<Item = Given<'_>> {
+        let variables = spec
+            .variables
+            .iter()
+            .filter_map(|&name| self.variables.get(name).map(|text| Given { text, origin: Origin::Variable(name) }));
+        let flag = self.flags.get(spec.flag).map(|text| Given { text, origin: Origin::Flag });
+        variables.chain(flag)
+    }
+}
+
+fn same(kind: Kind, a: &str, b: &str) -> bool {
+    a == b || (kind == Kind::Switch && go_bool(a).is_some() && go_bool(a) == go_bool(b))
+}
+
+fn conflict(spec: &'static Spec, winner: Given<'_>, loser: Given<'_>) -> Finding {
+    let (first, second) = (winner.origin.short(spec), loser.origin.short(spec));
+    let rule = match loser.origin {
+        Origin::Flag | Origin::Default => "a variable counts before a flag, as in kube-vip",
+        Origin::Variable(_) => "the newer name counts",
+    };
+    let text = if spec.kind.is_secret() {
+        format!("differs from {second}, which is ignored: {rule}")
+    } else {
+        format!("{first} is {:?} and {second} is {:?}, which is ignored: {rule}", winner.text, loser.text)
+    };
+    Finding { subject: winner.origin.name(spec), text }
+}
+
+/// Shows what was given, never a secret.
+impl fmt::Debug for RawConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut map = f.debug_map();
+        for &spec in OPTIONS {
+            for given in self.all(spec) {
+                let text = if spec.kind.is_secret() { "[REDACTED]" } else { given.text };
+                map.entry(&given.origin.short(spec), &text);
+            }
+        }
+        map.finish()
+    }
+}
+
+/// Without the text: it may be secret.
+impl fmt::Debug for Given<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Given").field("origin", &self.origin).finish_non_exhaustive()
+    }
+}
