@@ -1,4 +1,91 @@
-//! cli
-pub fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+//! Subcommands and flags: from the words of the process to a configuration, and on to [`crate::app`].
+//!
+//! The only place that reads arguments and environment.
+
+mod args;
+mod facts;
+
+use std::ffi::OsString;
+use std::io::{Write as _, stderr, stdout};
+use std::process::ExitCode;
+
+use crate::config::options::{OPTIONS, Spec};
+use crate::config::{Checked, Command, Finding, Mistakes, RawConfig, check, reference};
+
+pub use args::{Request, parse};
+
+/// The program: reads, complains or runs. Exit code 1 where anything is wrong with the words, 0 for help.
+pub fn main() -> ExitCode {
+    match parse(std::env::args_os()) {
+        Ok(Request::Print(text)) => print(&text),
+        Ok(Request::Version) => print(&version()),
+        Ok(Request::Reference) => print(&reference()),
+        Ok(Request::Run(command, flags)) => run(command, flags),
+        Err(text) => {
+            let _ = stderr().write_all(text.as_bytes());
+            ExitCode::FAILURE
+        }
+    }
 }
+
+fn print(text: &str) -> ExitCode {
+    match stdout().write_all(text.as_bytes()).and_then(|()| stdout().flush()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+/// `vipcast 0.1.0 (commit)`; the commit where the build was told it.
+fn version() -> String {
+    let commit = option_env!("VIPCAST_COMMIT").map(|commit| format!(" ({commit})")).unwrap_or_default();
+    format!("vipcast {}{commit}\n", env!("CARGO_PKG_VERSION"))
+}
+
+fn run(command: Command, flags: Vec<(&'static Spec, String)>) -> ExitCode {
+    let read = variables(std::env::vars_os()).and_then(|variables| {
+        let raw = RawConfig::new(flags, variables);
+        check(&raw, command, &facts::read(&raw))
+    });
+    match read {
+        Ok(Checked { config, warnings }) => {
+            crate::telemetry::init(config.log);
+            for Finding { subject, text } in warnings {
+                tracing::warn!(option = subject, "{text}");
+            }
+            crate::app::run(config)
+        }
+        Err(mistakes) => {
+            let _ = stderr().write_all(complaint(&mistakes).as_bytes());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The variables that the table names.
+fn variables(all: impl Iterator<Item = (OsString, OsString)>) -> Result<Vec<(String, String)>, Mistakes> {
+    let (mut variables, mut mistakes) = (Vec::new(), Vec::new());
+    for (name, value) in all {
+        let Some(name) = name.to_str() else { continue };
+        if !OPTIONS.iter().any(|spec| spec.variables.contains(&name)) {
+            continue;
+        }
+        match value.into_string() {
+            Ok(value) => variables.push((name.to_owned(), value)),
+            Err(_) => mistakes.push(Finding { subject: name.to_owned(), text: "the value is not UTF-8".to_owned() }),
+        }
+    }
+    if mistakes.is_empty() { Ok(variables) } else { Err(Mistakes(mistakes)) }
+}
+
+fn complaint(Mistakes(mistakes): &Mistakes) -> String {
+    let mut text: String = mistakes.iter().map(|mistake| format!("vipcast: {mistake}\n")).collect();
+    let count = if mistakes.len() == 1 { "1 mistake".to_owned() } else { format!("{} mistakes", mistakes.len()) };
+    text.push_str(&format!("vipcast: {count} in the configuration, nothing was changed; see vipcast help manager\n"));
+    text
+}
+
+#[cfg(test)]
+mod tests;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,101 @@
+//! The command line: clap, fed from the table of options.
+
+use std::ffi::{OsStr, OsString};
+
+use clap::error::ErrorKind;
+use clap::{Arg, ArgAction, ArgMatches, Command as Clap};
+
+use crate::config::Command;
+use crate::config::options::{Kind, OPTIONS, Spec};
+
+/// What the command line asks for.
+#[derive(Clone)]
+pub enum Request {
+    /// Print this text.
+    Print(String),
+    /// Print the version.
+    Version,
+    /// Print the configuration reference.
+    Reference,
+    /// Run the daemon with these flags, in their order.
+    Run(Command, Vec<(&'static Spec, String)>),
+}
+
+const PRECEDENCE: &str = "\
+A variable counts before a flag, and a flag before the default, as in kube-vip; a warning says where they differ.
+Booleans take their value by \"=\" only: --bgp=false. Where `default` is not given there is none.";
+
+/// Reads a command line, the program's name first. A path to the program is passed over where it follows, because
+/// kube-vip's old manifests say `/kube-vip` twice.
+///
+/// # Errors
+/// The text to print where the words are not a command line; values are not in it.
+pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Request, String> {
+    let mut words: Vec<OsString> = words.into_iter().collect();
+    if words.get(1).is_some_and(|word| [OsStr::new("/kube-vip"), OsStr::new("/vipcast")].contains(&word.as_os_str())) {
+        words.remove(1);
+    }
+    match command().try_get_matches_from(words) {
+        Ok(matches) => Ok(request(&matches)),
+        Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
+            Ok(Request::Print(error.to_string()))
+        }
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn request(matches: &ArgMatches) -> Request {
+    // As in kube-vip flags may stand before the subcommand too.
+    let run = |command, own: &ArgMatches| Request::Run(command, flags(matches).chain(flags(own)).collect());
+    match matches.subcommand() {
+        Some(("manager", own)) => run(Command::Manager, own),
+        Some(("start", own)) => run(Command::Start, own),
+        Some(("version", _)) => Request::Version,
+        Some(("reference", _)) => Request::Reference,
+        _ => Request::Print(command().render_help().to_string()),
+    }
+}
+
+fn flags(matches: &ArgMatches) -> impl Iterator<Item = (&'static Spec, String)> {
+    OPTIONS.iter().flat_map(|&spec| {
+        let values = matches.get_many::<String>(spec.flag).into_iter().flatten();
+        values.map(move |value| (spec, value.clone()))
+    })
+}
+
+fn command() -> Clap {
+    let run = |name: &'static str, about: &'static str| {
+        Clap::new(name).about(about).args(OPTIONS.iter().map(|spec| arg(spec))).after_help(PRECEDENCE)
+    };
+    Clap::new("vipcast")
+        .about("A virtual IP for bare-metal Kubernetes, announced over BGP by the node that holds the lease")
+        .version(env!("CARGO_PKG_VERSION"))
+        .args(OPTIONS.iter().map(|spec| arg(spec).hide(true)))
+        .subcommand(run("manager", "Run the daemon"))
+        .subcommand(run("start", "Run the daemon; older name, implies --controlplane"))
+        .subcommand(Clap::new("version").about("Print the version"))
+        .subcommand(Clap::new("reference").about("Print docs/configuration.md").hide(true))
+}
+
+fn arg(spec: &Spec) -> Arg {
+    let arg = Arg::new(spec.flag)
+        .long(spec.flag)
+        .aliases(spec.aliases)
+        .value_name(spec.value)
+        .action(ArgAction::Append)
+        .help(help(spec))
+        .help_heading(spec.group.title());
+    let arg = match spec.kind {
+        Kind::Switch => arg.num_args(0..=1).require_equals(true).default_missing_value("true"),
+        Kind::Value | Kind::List | Kind::Secret | Kind::SecretList => arg.num_args(1).allow_hyphen_values(true),
+    };
+    match spec.short {
+        Some(letter) => arg.short(letter),
+        None => arg,
+    }
+}
+
+fn help(spec: &Spec) -> String {
+    let default = if spec.default.is_empty() { String::new() } else { format!(" [default: {}]", spec.default) };
+    format!("{}{default} [variable: {}]", spec.help, spec.variables.join(", "))
+}
