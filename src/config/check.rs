@@ -90,18 +90,18 @@ fn modes(r: &mut Reader<'_>, command: Command) {
         (&SERVICES, "Services of type LoadBalancer"),
     ];
     for (spec, what) in refused {
-        if r.switch(spec) {
+        if r.switch(spec) == Some(true) {
             r.mistake(spec, format!("{what}: not built yet, only the control plane over BGP is; turn it off"));
         }
     }
-    if !r.switch(&BGP) {
+    if r.switch(&BGP) == Some(false) {
         let text = match command {
             Command::Manager => "no mode is on, and BGP is the only one built so far; add --bgp",
             Command::Start => "raft among listed peers, as `start` ran it in old kube-vip, is not supported; add --bgp",
         };
         r.mistake(&BGP, text);
     }
-    if !r.switch(&CONTROL_PLANE) && command == Command::Manager {
+    if r.switch(&CONTROL_PLANE) == Some(false) && command == Command::Manager {
         r.mistake(&CONTROL_PLANE, "no features are enabled; add --controlplane");
     }
 }

@@ -231,3 +231,6 @@ pub(super) fn parse_address(text: &str) -> Option<(IpAddr, u16)> {
     }
     text.parse::<SocketAddr>().ok().filter(|at| at.port() != 0).map(|at| (at.ip(), at.port()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,7 +16,7 @@ pub(super) fn lease(r: &mut Reader<'_>) -> Option<Option<LeaseConfig>> {
     let seconds = |r: &mut Reader<'_>, spec: &'static Spec| r.number(spec, 1..=2_147_483_647, "a number of seconds");
     let (duration, renew, retry) =
         (seconds(r, &LEASE_DURATION), seconds(r, &RENEW_DEADLINE), seconds(r, &RETRY_PERIOD));
-    if !on {
+    if !on? {
         return Some(None);
     }
     let name = name(r);

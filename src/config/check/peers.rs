@@ -99,7 +99,7 @@ fn single(r: &mut Reader<'_>) -> Option<Option<Candidate>> {
     let password = password(r);
     let Some(text) = r.text(&PEER_ADDRESS) else {
         let idle = [(&PEER_PASS, r.text(&PEER_PASS).is_some()), (&PEER_PASS_FILE, r.text(&PEER_PASS_FILE).is_some())];
-        for (spec, _) in idle.into_iter().chain([(&MULTIHOP, multihop)]).filter(|(_, given)| *given) {
+        for (spec, _) in idle.into_iter().chain([(&MULTIHOP, multihop == Some(true))]).filter(|(_, given)| *given) {
             r.warn(spec, "has no effect: it is for the peer of --peerAddress, and there is none");
         }
         return Some(None);
@@ -109,7 +109,7 @@ fn single(r: &mut Reader<'_>) -> Option<Option<Candidate>> {
         r.mistake(&PEER_ADDRESS, format!("{text:?} is not the address of a peer; {expected}"));
         return None;
     };
-    let peer = PeerConfig { address, port, asn: asn?, password: password?, multihop, source: Source::Any };
+    let peer = PeerConfig { address, port, asn: asn?, password: password?, multihop: multihop?, source: Source::Any };
     Some(Some(Candidate { spec: &PEER_ADDRESS, label: format!("{text:?}"), peer }))
 }
 

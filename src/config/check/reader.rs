@@ -48,14 +48,15 @@ impl<'a> Reader<'a> {
         [given, spec.default].into_iter().find(|text| !text.is_empty())
     }
 
-    /// A boolean; off where it is not one.
-    pub(super) fn switch(&mut self, spec: &'static Spec) -> bool {
+    /// A boolean.
+    pub(super) fn switch(&mut self, spec: &'static Spec) -> Option<bool> {
         debug_assert_eq!(spec.kind, Kind::Switch);
         let text = self.raw.get(spec).text;
-        go_bool(text).unwrap_or_else(|| {
+        let on = go_bool(text);
+        if on.is_none() {
             self.mistake(spec, format!("{text:?} is not a boolean; expected true or false (1, t, T, 0, f, F)"));
-            false
-        })
+        }
+        on
     }
 
     /// A number within `range`; `what` it should be fits after "is not".
