@@ -2,7 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, ArgMatches, Command as Clap};
 
 use crate::config::Command;
@@ -40,8 +40,18 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Request, Strin
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
             Ok(Request::Print(error.to_string()))
         }
-        Err(error) => Err(error.to_string()),
+        Err(error) => Err(stray(&error).unwrap_or_else(|| error.to_string())),
     }
+}
+
+/// The text for a word that no flag takes. It is not shown: it may be the second half of a password.
+fn stray(error: &clap::Error) -> Option<String> {
+    let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidArg) else { return None };
+    (error.kind() == ErrorKind::UnknownArgument && !word.starts_with('-')).then(|| {
+        "error: a word belongs to no flag (not shown: it may be part of a password)\n\n  \
+         tip: booleans take their value by \"=\": --leaderElection=false\n"
+            .to_owned()
+    })
 }
 
 fn request(matches: &ArgMatches) -> Request {

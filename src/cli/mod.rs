@@ -86,6 +86,3 @@ fn complaint(Mistakes(mistakes): &Mistakes) -> String {
 
 #[cfg(test)]
 mod tests;
-
-#[cfg(test)]
-mod tests;

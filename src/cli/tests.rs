@@ -1,1 +1,119 @@
+use std::os::unix::ffi::OsStringExt as _;
 
+use super::*;
+
+/// A request as plain values: the subcommand that runs, and flag and text of each option.
+type Words = Result<(Option<Command>, Vec<(&'static str, String)>), String>;
+
+fn words(line: &str) -> Words {
+    let words = std::iter::once("vipcast").chain(line.split_whitespace()).map(OsString::from);
+    parse(words).map(|request| match request {
+        Request::Run(command, flags) => {
+            (Some(command), flags.into_iter().map(|(spec, text)| (spec.flag, text)).collect())
+        }
+        Request::Print(_) | Request::Version | Request::Reference => (None, vec![]),
+    })
+}
+
+fn run(command: Command, flags: &[(&'static str, &str)]) -> Words {
+    Ok((Some(command), flags.iter().map(|(flag, text)| (*flag, (*text).to_owned())).collect()))
+}
+
+/// A command line and what it says.
+type Case = (&'static str, Command, &'static [(&'static str, &'static str)]);
+
+#[test]
+fn flags_are_written_as_in_go() {
+    use Command::{Manager, Start};
+    let cases: &[Case] = &[
+        ("manager", Manager, &[]),
+        ("start --bgp", Start, &[("bgp", "true")]),
+        ("/kube-vip manager --bgp=0", Manager, &[("bgp", "0")]),
+        ("/vipcast manager --bgp=", Manager, &[("bgp", "")]),
+        ("manager --localAS 1 --localAS=2", Manager, &[("localAS", "1"), ("localAS", "2")]),
+        ("--bgp manager --bgp=f", Manager, &[("bgp", "true"), ("bgp", "f")]),
+        ("manager --log -4", Manager, &[("log", "-4")]),
+        ("manager --peerPass --bgp", Manager, &[("peerPass", "--bgp")]),
+        ("manager -n ha", Manager, &[("namespace", "ha")]),
+        ("manager -nha", Manager, &[("namespace", "ha")]),
+        ("manager --nodeName=", Manager, &[("nodeName", "")]),
+        (
+            "manager --multiHop --controlPlane --sourceif eth0 --cidr 32",
+            Manager,
+            &[("vipSubnet", "32"), ("controlplane", "true"), ("multihop", "true"), ("sourceIF", "eth0")],
+        ),
+        ("manager --bgppeers a,b --bgppeers c", Manager, &[("bgppeers", "a,b"), ("bgppeers", "c")]),
+    ];
+    for (line, command, flags) in cases {
+        assert_eq!(words(line), run(*command, flags), "{line}");
+    }
+}
+
+#[test]
+fn what_prints() {
+    for line in ["", "help", "--help", "--version", "version", "reference", "manager --help", "help start"] {
+        assert_eq!(words(line), Ok((None, vec![])), "{line}");
+    }
+    assert_eq!(version().split_whitespace().next(), Some("vipcast"));
+}
+
+#[test]
+fn help_shows_every_option_with_its_default_and_variables() {
+    let Ok(Request::Print(help)) = parse(["vipcast", "manager", "--help"].map(OsString::from)) else {
+        panic!("no help");
+    };
+    let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+    for spec in OPTIONS {
+        let default = if spec.default.is_empty() { String::new() } else { format!(" [default: {}]", spec.default) };
+        let row = format!("{}{default} [variable: {}]", spec.help, spec.variables.join(", "));
+        assert_eq!(help.matches(&row).count(), 1, "{row}");
+        assert!(help.contains(&format!("--{}", spec.flag)), "{}", spec.flag);
+    }
+}
+
+#[test]
+fn wrong_words_are_named_and_values_are_not() {
+    let unknown = "error: unexpected argument '--peerpass' found\n\n  tip: a similar argument exists: '--peerPass'\n\n\
+                   Usage: vipcast manager --peerPass <PASSWORD>\n\nFor more information, try '--help'.\n";
+    let stray = "error: a word belongs to no flag (not shown: it may be part of a password)\n\n  \
+                 tip: booleans take their value by \"=\": --leaderElection=false\n";
+    assert_eq!(words("manager --peerpass=hunter2"), Err(unknown.to_owned()));
+    assert_eq!(words("manager --peerpass hunter2"), Err(unknown.to_owned()));
+    assert_eq!(words("manager --peerPass hunter 2"), Err(stray.to_owned()));
+    assert_eq!(words("manager --arp false"), Err(stray.to_owned()));
+}
+
+#[test]
+fn variables_are_those_of_the_table() {
+    let os = |text: &str| OsString::from(text);
+    let bad = OsString::from_vec(vec![0xff]);
+    let all =
+        vec![(os("PATH"), os("/bin")), (os("bgp_as"), os("1")), (bad.clone(), os("x")), (os("HOME"), bad.clone())];
+    assert_eq!(variables(all.into_iter()), Ok(vec![("bgp_as".to_owned(), "1".to_owned())]));
+    let finding = Finding { subject: "bgp_peerpass".to_owned(), text: "the value is not UTF-8".to_owned() };
+    assert_eq!(variables([(os("bgp_peerpass"), bad)].into_iter()), Err(Mistakes(vec![finding])));
+}
+
+#[test]
+fn the_complaint_ends_with_the_count() {
+    let finding = |text: &str| Finding { subject: "--x (y)".to_owned(), text: text.to_owned() };
+    let end = "in the configuration, nothing was changed; see vipcast help manager\n";
+    assert_eq!(complaint(&Mistakes(vec![finding("a")])), format!("vipcast: --x (y): a\nvipcast: 1 mistake {end}"));
+    let two = complaint(&Mistakes(vec![finding("a"), finding("b")]));
+    assert_eq!(two, format!("vipcast: --x (y): a\nvipcast: --x (y): b\nvipcast: 2 mistakes {end}"));
+}
+
+#[test]
+fn facts_of_a_password_file() {
+    let read = |path: &str| {
+        let raw = RawConfig::new([], [("bgp_peerpass_file".to_owned(), path.to_owned())]);
+        facts::read(&raw).peer_pass_file.map(|read| read.map(|_| ()))
+    };
+    assert_eq!(read(""), None);
+    assert_eq!(read("/dev/null"), Some(Ok(())));
+    assert_eq!(read("/dev/zero"), Some(Ok(())));
+    let absent = "there is no such file; a hostPath must exist and be mounted";
+    assert_eq!(read("/nonexistent/file"), Some(Err(absent.to_owned())));
+    let directory = "it is a directory; the kubelet makes one where a hostPath without a type does not exist";
+    assert_eq!(read("/"), Some(Err(directory.to_owned())));
+}
