@@ -30,3 +30,23 @@ fn targets(level: LogLevel) -> Targets {
     };
     Targets::new().with_default(libraries).with_target(env!("CARGO_CRATE_NAME"), ours)
 }
+
+#[cfg(test)]
+mod tests {
+    use tracing_subscriber::filter::LevelFilter as Level;
+
+    use super::*;
+
+    #[test]
+    fn libraries_never_speak_below_warn() {
+        let all = [Level::DEBUG, Level::INFO, Level::WARN, Level::ERROR];
+        let enabled = |target: &str, level: LogLevel| {
+            let targets = targets(level);
+            all.map(|event| event.into_level().is_some_and(|event| targets.would_enable(target, &event)))
+        };
+        let levels = [LogLevel::Debug, LogLevel::Info, LogLevel::Warn, LogLevel::Error];
+        let from = |first: usize| [0, 1, 2, 3].map(|n| n >= first);
+        assert_eq!(levels.map(|level| enabled("vipcast::bgp::peer", level)), [from(0), from(1), from(2), from(3)]);
+        assert_eq!(levels.map(|level| enabled("hyper_util::client", level)), [from(2), from(2), from(2), from(3)]);
+    }
+}
