@@ -1,12 +1,99 @@
-//! The composition root.
+//! The composition root: builds the stations, hands them each other's `watch` ends, waits, and drains.
 
+mod speaking;
+mod standing;
+mod stations;
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::process::ExitCode;
 
-use crate::config::Config;
+use tokio::sync::watch;
 
-/// Runs the daemon until it is told to stop.
+use crate::announce::Announcer;
+use crate::bgp::Speaker;
+use crate::config::Config;
+use crate::net::{Addresses, Identity, router_id};
+use crate::shutdown::Signals;
+use crate::vip::{Facts, Vip};
+use stations::{Node, SPEAKER, Stations};
+
+/// Why the daemon could not start, or had to stop.
+#[derive(Debug, thiserror::Error)]
+enum Error {
+    #[error("failed to {0}")]
+    Net(#[from] crate::net::Error),
+    #[error("failed to start the BGP speaker: {0}")]
+    Bgp(#[from] crate::bgp::Error),
+    #[error("failed to start: {0}")]
+    Io(#[from] std::io::Error),
+    #[error(
+        "failed to find a router ID: this host has neither an IPv4 nor a global IPv6 address besides the VIPs; \
+         set --bgpRouterID (bgp_routerid)"
+    )]
+    NoRouterId,
+    #[error("failed to go on: {0} ended by itself; this is a defect of vipcast")]
+    StationEnded(&'static str),
+}
+
+/// Runs the daemon until a signal ends it.
 #[must_use]
 pub fn run(config: Config) -> ExitCode {
-    tracing::info!(node = %config.node_name, "configuration read");
-    ExitCode::SUCCESS
+    // Two workers: one task that hangs leaves the other to withdraw; should both hang, the watchdog thread cuts.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let result = runtime.map_err(Error::Io).and_then(|runtime| {
+        let result = runtime.block_on(daemon(config));
+        runtime.shutdown_background();
+        result
+    });
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn daemon(config: Config) -> Result<(), Error> {
+    let mut signals = Signals::new()?;
+    let mut stations = Stations::default();
+    let node = build(config, &mut stations).await?;
+    let ended = tokio::select! {
+        signal = signals.next() => {
+            tracing::info!(signal, "leaving in good order; a second signal exits at once");
+            Ok(())
+        }
+        error = stations.ended() => {
+            tracing::error!("{error}");
+            Err(error)
+        }
+        () = crate::shutdown::hang_on_demand() => Ok(()),
+    };
+    tokio::spawn(signals.exit_at_next());
+    node.drain(&mut stations).await;
+    tracing::info!("left");
+    ended
+}
+
+/// Builds all stations and starts them.
+async fn build(config: Config, stations: &mut Stations) -> Result<Node, Error> {
+    let vips: Vec<IpAddr> = config.vips.iter().map(|vip| vip.address()).collect();
+    let addresses = Addresses::new(config.interface.as_deref()).await?;
+    let leftover: BTreeSet<Vip> = addresses.leftovers(&vips).await?.into_iter().map(Vip::new).collect();
+    let peers: Vec<IpAddr> = config.bgp.peers.iter().map(|peer| peer.address).collect();
+    let identity = Identity::find(&peers, &addresses.all().await?, &vips);
+    let id = config.bgp.router_id.or_else(|| router_id(identity)).ok_or(Error::NoRouterId)?;
+    tracing::info!(node = config.node_name, interface = addresses.interface(), router_id = %id, "starting");
+
+    let (facts, facts_rx) = watch::channel(Facts { vips: config.vips.clone(), standing: standing::first(&config) });
+    let (speaker, handle) = Speaker::new(speaking::settings(&config, id, identity))?;
+    let (announcer, routes, bound) = Announcer::new(addresses, leftover, facts_rx, handle.status());
+    stations.spawn("the announcer", async move { announcer.run().await.map_err(Error::Io) });
+    stations.spawn(SPEAKER, async move { speaker.run(routes).await.map_err(Error::Bgp) });
+    let lease = config.election.clone().map(|lease| {
+        stations.spawn("the watch over hold times", speaking::warn_of_long_holds(handle.status(), lease.clone()));
+        standing::stand(stations, &config, lease, facts.clone())
+    });
+    Ok(Node { facts, bound, speaker: handle, lease })
 }

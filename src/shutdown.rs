@@ -39,3 +39,24 @@ impl Signals {
         std::process::exit(IMPATIENT);
     }
 }
+
+/// Never returns. Test builds (feature `test-faults`) hang the whole runtime at SIGUSR2, as a defect might.
+#[cfg(not(feature = "test-faults"))]
+pub async fn hang_on_demand() {
+    std::future::pending().await
+}
+
+/// At SIGUSR2 blocks every thread of the runtime for good.
+#[cfg(feature = "test-faults")]
+pub async fn hang_on_demand() {
+    let Ok(mut demand) = signal(SignalKind::user_defined2()) else { return std::future::pending().await };
+    demand.recv().await;
+    tracing::warn!("hanging on demand");
+    let hang = || loop {
+        std::thread::park();
+    };
+    for _ in 0..16 {
+        tokio::spawn(async move { hang() });
+    }
+    hang()
+}

@@ -1,6 +1,6 @@
 //! The station between what is desired and the speaker and the kernel.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -8,11 +8,11 @@ use std::time::Duration;
 use ipnetwork::IpNetwork;
 use tokio::sync::watch;
 
-use super::schedule::{Steps, View, steps};
-use crate::bgp::RouteSet;
+use super::schedule::{Steps, View, routes, steps};
+use crate::bgp::{PeerKey, PeerStatus, RouteSet};
 use crate::clock::{Timer, now};
 use crate::time::Instant;
-use crate::vip::{Facts, Vip, VipSet, desired};
+use crate::vip::{Facts, Vip, desired};
 
 /// How often the kernel is asked whether what should be bound still is, and a failed binding is tried again.
 const VERIFY_EVERY: Duration = Duration::from_secs(5);
@@ -39,29 +39,46 @@ impl Binder for crate::net::Addresses {
     }
 }
 
+/// Who knows which routes peers still hold from us: the speaker's status board, or a test.
+pub trait Held: Send + 'static {
+    /// Routes some peer may still hold from us: announced, or withdrawn and not yet delivered.
+    fn outstanding(&mut self) -> BTreeSet<IpNetwork>;
+    /// Waits until that may have changed; `false`: it never will again.
+    fn changed(&mut self) -> impl Future<Output = bool> + Send;
+}
+
+impl Held for watch::Receiver<BTreeMap<PeerKey, PeerStatus>> {
+    fn outstanding(&mut self) -> BTreeSet<IpNetwork> {
+        self.borrow_and_update().values().flat_map(|status| status.outstanding.iter().copied()).collect()
+    }
+
+    async fn changed(&mut self) -> bool {
+        Self::changed(self).await.is_ok()
+    }
+}
+
 /// Makes facts true. One task; publishes what is bound.
 #[derive(Debug)]
-pub struct Announcer<B> {
+pub struct Announcer<B, H> {
     binder: B,
     facts: watch::Receiver<Facts>,
-    outstanding: watch::Receiver<BTreeSet<IpNetwork>>,
+    held: H,
     routes: watch::Sender<RouteSet>,
     bound: watch::Sender<BTreeSet<Vip>>,
     leftover: BTreeSet<Vip>,
 }
 
-impl<B: Binder> Announcer<B> {
-    /// `leftover`: VIPs that an earlier process left bound. `outstanding`: the routes some peer may still hold from
-    /// us. The receivers say what to announce and what is bound.
+impl<B: Binder, H: Held> Announcer<B, H> {
+    /// `leftover`: VIPs that an earlier process left bound. The receivers say what to announce and what is bound.
     pub fn new(
         binder: B,
         leftover: BTreeSet<Vip>,
         facts: watch::Receiver<Facts>,
-        outstanding: watch::Receiver<BTreeSet<IpNetwork>>,
+        held: H,
     ) -> (Self, watch::Receiver<RouteSet>, watch::Receiver<BTreeSet<Vip>>) {
         let (routes, routes_rx) = watch::channel(RouteSet::new());
         let (bound, bound_rx) = watch::channel(leftover.clone());
-        (Self { binder, facts, outstanding, routes, bound, leftover }, routes_rx, bound_rx)
+        (Self { binder, facts, held, routes, bound, leftover }, routes_rx, bound_rx)
     }
 
     /// Runs until the facts' sender is gone.
@@ -75,7 +92,7 @@ impl<B: Binder> Announcer<B> {
             let deadline = self.settle(&mut verify_at).await;
             tokio::select! {
                 changed = self.facts.changed() => if changed.is_err() { return Ok(()) },
-                changed = self.outstanding.changed() => if changed.is_err() { return Ok(()) },
+                more = self.held.changed() => if !more { return Ok(()) },
                 () = timer.until(Some(deadline)) => {}
             }
         }
@@ -98,22 +115,20 @@ impl<B: Binder> Announcer<B> {
         next.map_or(*verify_at, |next| next.min(*verify_at))
     }
 
-    /// Says what to announce, and what remains to do. The desired set is made anew from the clock each time: binding
-    /// may have taken longer than the entitlement lasts.
+    /// Says what to announce, then what remains to do. The desired set is made anew from the clock each time: binding
+    /// may have taken longer than the entitlement lasts. What peers hold is read after the routes were sent: only
+    /// then it includes all that a peer may still be told.
     fn publish(&mut self, facts: &Facts) -> Steps {
-        let (wanted, _): (VipSet, _) = desired(facts, now());
-        let view = View {
-            bound: self.bound.borrow().clone(),
-            leftover: self.leftover.clone(),
-            outstanding: self.outstanding.borrow_and_update().clone(),
-        };
-        let todo = steps(&wanted, &view, facts.standing.into());
+        let (wanted, _) = desired(facts, now());
+        let bound = self.bound.borrow().clone();
+        let announced = routes(&wanted, &bound);
         self.routes.send_if_modified(|routes| {
-            let differs = *routes != todo.routes;
-            routes.clone_from(&todo.routes);
+            let differs = *routes != announced;
+            *routes = announced;
             differs
         });
-        todo
+        let view = View { bound, leftover: self.leftover.clone(), outstanding: self.held.outstanding() };
+        steps(&wanted, &view, facts.standing.into())
     }
 
     async fn bind(&mut self, vips: Vec<Vip>) {

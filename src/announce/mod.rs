@@ -3,8 +3,8 @@
 mod announcer;
 mod schedule;
 
-pub use announcer::{Announcer, Binder};
-pub use schedule::{Keep, Steps, View, steps};
+pub use announcer::{Announcer, Binder, Held};
+pub use schedule::{Keep, Steps, View, routes, steps};
 
 #[cfg(test)]
 mod tests;

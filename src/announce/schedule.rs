@@ -18,15 +18,24 @@ pub struct View {
     pub outstanding: BTreeSet<IpNetwork>,
 }
 
-/// What to do, in this order.
+/// What to do with addresses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Steps {
-    /// What the speaker should announce: only what is wanted *and* bound.
-    pub routes: RouteSet,
     /// VIPs to bind; to be announced once they are.
     pub bind: Vec<Vip>,
     /// VIPs to unbind: unwanted, and no peer holds a route to them any more.
     pub unbind: Vec<Vip>,
+}
+
+/// What the speaker should announce: only what is wanted *and* bound.
+#[must_use]
+pub fn routes(desired: &VipSet, bound: &BTreeSet<Vip>) -> RouteSet {
+    let announced = desired.iter().filter(|(vip, _)| bound.contains(vip));
+    let route = announced.map(|(vip, wish)| {
+        let metrics = wish.preference;
+        (vip.network(), RouteWish { until: wish.until, med: metrics.med, local_pref: metrics.local_pref })
+    });
+    route.collect()
 }
 
 /// Which unwanted addresses stay bound.
@@ -53,10 +62,6 @@ impl From<Standing> for Keep {
 /// The steps from `view` towards `desired`.
 #[must_use]
 pub fn steps(desired: &VipSet, view: &View, keep: Keep) -> Steps {
-    let routes = desired.iter().filter(|(vip, _)| view.bound.contains(vip)).map(|(vip, wish)| {
-        let metrics = wish.preference;
-        (vip.network(), RouteWish { until: wish.until, med: metrics.med, local_pref: metrics.local_pref })
-    });
     let unwanted = view.bound.iter().filter(|vip| !desired.contains_key(vip));
     let removable = unwanted.filter(|vip| !view.outstanding.contains(&vip.network())).filter(|vip| match keep {
         Keep::Nothing => true,
@@ -64,7 +69,6 @@ pub fn steps(desired: &VipSet, view: &View, keep: Keep) -> Steps {
         Keep::All => false,
     });
     Steps {
-        routes: routes.collect(),
         bind: desired.keys().filter(|vip| !view.bound.contains(vip)).copied().collect(),
         unbind: removable.copied().collect(),
     }
@@ -92,7 +96,8 @@ mod tests {
     fn nothing_is_announced_before_it_is_bound() {
         let desired = VipSet::from([(vip(1), wish()), (vip(2), wish())]);
         let view = View { bound: BTreeSet::from([vip(1)]), ..View::default() };
-        let expected = Steps { routes: RouteSet::from([route(1)]), bind: vec![vip(2)], unbind: vec![] };
+        assert_eq!(routes(&desired, &view.bound), RouteSet::from([route(1)]));
+        let expected = Steps { bind: vec![vip(2)], unbind: vec![] };
         assert_eq!(steps(&desired, &view, Keep::Nothing), expected);
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::{Announcer, Binder};
+use super::{Announcer, Binder, Held};
 use crate::bgp::RouteSet;
 use crate::clock::now;
 use crate::vip::{Facts, Holder, Standing, Vip};
@@ -40,6 +40,16 @@ impl Binder for Notes {
     async fn unbind(&self, address: IpAddr) -> Result<bool, Self::Error> {
         self.note(format!("unbind {address}"));
         Ok(true)
+    }
+}
+
+impl Held for watch::Receiver<BTreeSet<ipnetwork::IpNetwork>> {
+    fn outstanding(&mut self) -> BTreeSet<ipnetwork::IpNetwork> {
+        self.borrow_and_update().clone()
+    }
+
+    async fn changed(&mut self) -> bool {
+        Self::changed(self).await.is_ok()
     }
 }
 

@@ -21,7 +21,15 @@ pub(super) fn read(raw: &RawConfig) -> Facts {
         host_name: line("/proc/sys/kernel/hostname"),
         service_account_namespace: line(SERVICE_ACCOUNT_NAMESPACE),
         peer_pass_file: (!path.is_empty()).then(|| password(path)),
+        interfaces: interfaces(),
     }
+}
+
+/// Of this network namespace, which /sys/class/net need not be.
+fn interfaces() -> Option<Vec<String>> {
+    let table = std::fs::read_to_string("/proc/self/net/dev").ok()?;
+    let name = |line: &str| line.split_once(':').map(|(name, _)| name.trim().to_owned());
+    Some(table.lines().filter_map(name).collect())
 }
 
 fn line(path: &str) -> Option<String> {

@@ -34,6 +34,8 @@ pub struct Facts {
     pub service_account_namespace: Option<String>,
     /// The content of the password file that is configured, or why it could not be read.
     pub peer_pass_file: Option<Result<SecretSlice<u8>, String>>,
+    /// The names of the host's interfaces; `None` where they could not be read, and no name is doubted.
+    pub interfaces: Option<Vec<String>>,
 }
 
 /// A configuration without mistakes.

@@ -72,11 +72,15 @@ impl<'a> Reader<'a> {
     /// The name of an interface, `Some(None)` where there is none.
     pub(super) fn interface(&mut self, spec: &'static Spec) -> Option<Option<String>> {
         let Some(name) = self.text(spec) else { return Some(None) };
-        if is_interface_name(name) {
-            return Some(Some(name.to_owned()));
+        if !is_interface_name(name) {
+            let expected = "expected 1 to 15 bytes without \"/\", \":\" or white space";
+            self.mistake(spec, format!("{name:?} is not the name of an interface; {expected}"));
+            return None;
         }
-        let expected = "expected 1 to 15 bytes without \"/\", \":\" or white space";
-        self.mistake(spec, format!("{name:?} is not the name of an interface; {expected}"));
-        None
+        if let Some(known) = self.facts.interfaces.as_ref().filter(|known| !known.iter().any(|k| k == name)) {
+            self.mistake(spec, format!("{name:?} is not an interface of this host; it has {}", known.join(", ")));
+            return None;
+        }
+        Some(Some(name.to_owned()))
     }
 }

@@ -249,3 +249,13 @@ fn odd_but_possible() {
     }
     assert_eq!(warnings(&[("bgpHoldTimer", "0"), ("bgpKeepAliveInterval", "0")], &[]), Vec::<String>::new());
 }
+
+#[test]
+fn an_interface_the_host_does_not_have() {
+    let facts = Facts { interfaces: Some(vec!["lo".to_owned(), "eth0".to_owned()]), ..facts() };
+    let Err(Mistakes(found)) = checked(&[("interface", "eth1")], &[], &facts) else { panic!("eth1 was taken") };
+    assert_eq!(
+        lines(&found),
+        ["--interface (vip_interface): \"eth1\" is not an interface of this host; it has lo, eth0"]
+    );
+}

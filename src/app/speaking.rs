@@ -1,0 +1,121 @@
+//! From the configuration to the speaker, and what its sessions mean for the lease.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::Error;
+use crate::bgp::{LocalEnd, PeerKey, PeerSettings, PeerStatus, SpeakerConfig};
+use crate::config::{Config, LeaseConfig, PeerConfig, Source};
+use crate::net::Identity;
+
+/// TTL towards a multihop peer: kube-vip's.
+const TTL_MULTIHOP: u8 = 50;
+/// Routers clear a silent peer's routes after up to twice the hold time (BIRD 2.0.12 needs 5.8 s at 3 s).
+const ROUTER_SLACK: u32 = 2;
+
+/// The speaker's configuration.
+pub(super) fn settings(config: &Config, router_id: Ipv4Addr, identity: Identity) -> SpeakerConfig {
+    let vips: Vec<IpAddr> = config.vips.iter().map(|vip| vip.address()).collect();
+    SpeakerConfig {
+        local_as: config.bgp.local_as,
+        router_id,
+        hold_time: config.bgp.hold_time,
+        keepalive: config.bgp.keepalive,
+        peers: config.bgp.peers.iter().map(|peer| peer_settings(peer, &vips, identity)).collect(),
+    }
+}
+
+fn peer_settings(peer: &PeerConfig, vips: &[IpAddr], identity: Identity) -> PeerSettings {
+    PeerSettings {
+        address: peer.address,
+        port: peer.port,
+        asn: peer.asn,
+        password: peer.password.clone(),
+        ttl: peer.multihop.then_some(TTL_MULTIHOP),
+        source: match &peer.source {
+            Source::Any => LocalEnd::Any,
+            Source::Address(address) => LocalEnd::Address(*address),
+            Source::Interface(name) => LocalEnd::Interface(name.clone()),
+        },
+        avoid_source: vips.to_vec(),
+        next_hop_other_family: match peer.address {
+            IpAddr::V4(_) => identity.v6.map(IpAddr::V6),
+            IpAddr::V6(_) => identity.v4.map(IpAddr::V4),
+        },
+    }
+}
+
+/// Says once a peer when its hold time keeps a dead holder's route longer than the next holder waits.
+pub(super) async fn warn_of_long_holds(
+    mut status: watch::Receiver<BTreeMap<PeerKey, PeerStatus>>,
+    lease: LeaseConfig,
+) -> Result<(), Error> {
+    let mut warned = BTreeSet::new();
+    loop {
+        for (peer, status) in &*status.borrow_and_update() {
+            let Some(negotiated) = status.negotiated.as_ref().filter(|_| status.established()) else { continue };
+            let Some(text) = stale(negotiated.hold_time, &lease) else { continue };
+            if warned.insert(*peer) {
+                tracing::warn!(%peer, "{text}");
+            }
+        }
+        if status.changed().await.is_err() {
+            return Ok(());
+        }
+    }
+}
+
+/// What is wrong with this hold time under this lease, if anything.
+fn stale(hold_time: Option<Duration>, lease: &LeaseConfig) -> Option<String> {
+    let takeover = lease.duration.saturating_sub(lease.retry_period);
+    let Some(hold) = hold_time else {
+        return Some(
+            "hold time 0 was negotiated: this router never clears the route of a holder that was cut off; only the \
+             lower MED of the next holder moves the traffic"
+                .to_owned(),
+        );
+    };
+    (hold > takeover).then(|| {
+        format!(
+            "a holder that is cut off stays in this router's table for {} to {} s (the hold time), longer than the {} s \
+             after which another node takes the lease; until then only the lower MED of the next holder moves the \
+             traffic: set --bgpHoldTimer (bgp_hold_time) to {} or less if this router does not compare MED",
+            hold.as_secs(),
+            (hold * ROUTER_SLACK).as_secs(),
+            takeover.as_secs(),
+            takeover.as_secs().max(3),
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lease() -> LeaseConfig {
+        LeaseConfig {
+            name: "plndr-cp-lock".to_owned(),
+            namespace: "kube-system".to_owned(),
+            duration: Duration::from_secs(5),
+            renew_deadline: Duration::from_secs(3),
+            retry_period: Duration::from_secs(1),
+        }
+    }
+
+    #[test]
+    fn a_hold_time_beyond_lease_minus_retry_is_named_with_its_seconds() {
+        assert_eq!(stale(Some(Duration::from_secs(4)), &lease()), None);
+        assert_eq!(
+            stale(Some(Duration::from_secs(9)), &lease()).as_deref(),
+            Some(
+                "a holder that is cut off stays in this router's table for 9 to 18 s (the hold time), longer than the \
+                 4 s after which another node takes the lease; until then only the lower MED of the next holder moves \
+                 the traffic: set --bgpHoldTimer (bgp_hold_time) to 4 or less if this router does not compare MED"
+            )
+        );
+        assert!(stale(None, &lease()).is_some_and(|text| text.starts_with("hold time 0")));
+    }
+}

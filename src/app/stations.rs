@@ -1,0 +1,97 @@
+//! The running stations, and the end in good order.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::Error;
+use crate::bgp::SpeakerHandle;
+use crate::clock::{now, sleep_until};
+use crate::election::Releaser;
+use crate::vip::{Facts, Holder, Standing, Vip};
+
+/// What peers are told when this node leaves in good order (RFC 9003).
+const LEAVING: &str = "vipcast is shutting down on this node";
+/// How long the end in good order may take: delivering withdrawals, saying goodbye, unbinding.
+const DRAIN: Duration = Duration::from_secs(3);
+/// How long releasing the lease may take after that; a lease not released expires by itself.
+const RELEASE: Duration = Duration::from_secs(2);
+/// The station that ends by itself when it is told to stop.
+pub(super) const SPEAKER: &str = "the BGP speaker";
+
+/// Tasks that never end before the process does; one that does is an error with its name.
+#[derive(Default)]
+pub(super) struct Stations(JoinSet<(&'static str, Result<(), Error>)>);
+
+impl Stations {
+    pub(super) fn spawn(
+        &mut self,
+        name: &'static str,
+        station: impl Future<Output = Result<(), Error>> + Send + 'static,
+    ) {
+        self.0.spawn(async move { (name, station.await) });
+    }
+
+    /// Waits until one of them ends, which none should.
+    pub(super) async fn ended(&mut self) -> Error {
+        match self.0.join_next().await {
+            Some(Ok((name, Ok(())))) => Error::StationEnded(name),
+            Some(Ok((_, Err(error)))) => error,
+            Some(Err(_)) | None => Error::StationEnded("a task"),
+        }
+    }
+
+    /// Waits until `name` has ended, or none is left.
+    async fn end_of(&mut self, name: &'static str) {
+        while let Some(ended) = self.0.join_next().await {
+            if ended.is_ok_and(|(ended, _)| ended == name) {
+                return;
+            }
+        }
+    }
+}
+
+/// What it takes to leave.
+pub(super) struct Node {
+    pub(super) facts: watch::Sender<Facts>,
+    pub(super) bound: watch::Receiver<BTreeSet<Vip>>,
+    pub(super) speaker: SpeakerHandle,
+    pub(super) lease: Option<Lease>,
+}
+
+/// The election, as far as leaving is concerned.
+pub(super) struct Lease {
+    pub(super) releaser: Releaser,
+    /// Dropping it ends the flow from the election to the facts.
+    pub(super) follow: tokio::task::AbortHandle,
+}
+
+impl Node {
+    /// Withdraw → delivered → Cease → unbind → release the lease if it is still ours.
+    pub(super) async fn drain(mut self, stations: &mut Stations) {
+        let deadline = now() + DRAIN;
+        self.speaker.stop(LEAVING, deadline);
+        tokio::select! {
+            () = stations.end_of(SPEAKER) => {}
+            () = sleep_until(deadline) => tracing::warn!("leaving sessions behind: ending them took too long"),
+        }
+        if let Some(lease) = &self.lease {
+            lease.follow.abort();
+        }
+        self.facts.send_modify(|facts| {
+            let twin = facts.standing == Standing::Follower(Holder::Twin);
+            facts.standing = Standing::Follower(if twin { Holder::Twin } else { Holder::Elsewhere });
+        });
+        let twin = self.facts.borrow().standing == Standing::Follower(Holder::Twin);
+        tokio::select! {
+            _ = self.bound.wait_for(|bound| twin || bound.is_empty()) => {}
+            () = sleep_until(deadline) => tracing::warn!("leaving addresses behind: unbinding them took too long"),
+        }
+        if let Some(lease) = self.lease {
+            lease.releaser.release(now() + RELEASE).await;
+        }
+    }
+}
