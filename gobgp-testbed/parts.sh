@@ -57,8 +57,8 @@ Run it on the host or in a virtual machine; in a container it takes one started 
 
 try_namespace() {
     ip netns add "$1" &&
-        ip -n "$1" link add a type veth peer name b &&
-        ip -n "$1" link add c type bridge
+        ip -n "$1" link add name try0 type veth peer name try1 &&
+        ip -n "$1" link add name try2 type bridge
 }
 
 install_packages() {
