@@ -1,0 +1,103 @@
+//! The Lease object as data: what client-go compares, what we add to it, and when it is free.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// The annotation with the holder's term, a decimal number. Under another holder it is only a floor.
+pub const TERM: &str = "vipcast.io/term";
+/// The annotation with the random id of the process that holds the lease.
+pub const INSTANCE: &str = "vipcast.io/instance";
+
+/// A wall-clock time in the record: microseconds since 1970-01-01T00:00:00Z. Written for people and for client-go,
+/// which only asks whether it changed; never compared with a clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MicroTime(pub i64);
+
+impl MicroTime {
+    /// Whole seconds since 1970, zero before.
+    #[must_use]
+    pub fn seconds(self) -> u64 {
+        u64::try_from(self.0 / 1_000_000).unwrap_or(0)
+    }
+}
+
+/// The Lease's `spec`: the fields that client-go compares to see whether a record changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Spec {
+    /// Who holds it; absent or empty: nobody.
+    pub holder: Option<String>,
+    /// For how many seconds after the last change others must wait.
+    pub duration_seconds: Option<i32>,
+    /// When the holder took it.
+    pub acquire_time: Option<MicroTime>,
+    /// When the holder last renewed it.
+    pub renew_time: Option<MicroTime>,
+    /// How often it changed hands.
+    pub transitions: Option<i32>,
+    /// Coordinated election's strategy: compared, otherwise ignored.
+    pub strategy: Option<String>,
+    /// Coordinated election's better holder: compared, otherwise ignored.
+    pub preferred_holder: Option<String>,
+}
+
+impl Spec {
+    /// Who holds it: `None` where it was released (client-go writes an empty name) or never taken.
+    #[must_use]
+    pub fn holder(&self) -> Option<&str> {
+        self.holder.as_deref().filter(|name| !name.is_empty())
+    }
+
+    /// The record's lease duration; `None` where absent or not positive.
+    #[must_use]
+    pub fn duration(&self) -> Option<Duration> {
+        let seconds = u64::try_from(self.duration_seconds?).ok().filter(|&s| s > 0)?;
+        Some(Duration::from_secs(seconds))
+    }
+}
+
+/// One version of the Lease object.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Record {
+    /// `metadata.resourceVersion`; empty in a record that is to be created.
+    pub version: Version,
+    /// What the election is about.
+    pub spec: Spec,
+    /// All annotations: ours, and others' which are kept.
+    pub annotations: BTreeMap<String, String>,
+    /// The rest of the object's metadata as JSON, handed back unread with an update.
+    pub metadata: String,
+}
+
+impl Record {
+    /// The term in the annotations.
+    #[must_use]
+    pub fn term(&self) -> Option<u64> {
+        self.annotations.get(TERM)?.parse().ok()
+    }
+
+    /// The process instance in the annotations.
+    #[must_use]
+    pub fn instance(&self) -> Option<&str> {
+        self.annotations.get(INSTANCE).map(String::as_str)
+    }
+
+    /// Whether `self` is the write `written`, whatever version it got and whatever others annotated since.
+    #[must_use]
+    pub fn is_write(&self, written: &Self) -> bool {
+        self.spec == written.spec && self.term() == written.term() && self.instance() == written.instance()
+    }
+}
+
+/// A `resourceVersion`, sent back as it came.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Version(pub String);
+
+impl Version {
+    /// Whether `self` was written before `other`. `None`: they cannot be compared. API servers number all writes with
+    /// one counter (KEP-5504 promises it); a restored etcd counts from the snapshot again.
+    #[must_use]
+    pub fn is_before(&self, other: &Self) -> Option<bool> {
+        let (a, b): (u64, u64) = (self.0.parse().ok()?, other.0.parse().ok()?);
+        Some(a < b)
+    }
+}
