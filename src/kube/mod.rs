@@ -1,1 +1,15 @@
-//! kube
+//! The way to the Kubernetes API: which servers to ask, in which order, and what their refusals mean.
+//!
+//! [`Endpoints::new`] gives the list and the [`Keeper`] that keeps it; each user of the API takes a [`Route`] and
+//! calls through it. A call lasts no longer than its limit, is never repeated behind the caller's back, and a server
+//! that does not answer it is left for the next one.
+
+mod credentials;
+mod endpoints;
+mod fault;
+mod route;
+
+pub use credentials::CredentialsError;
+pub use endpoints::{Endpoint, Endpoints, Keeper, Settings};
+pub use fault::{CallError, Refusal};
+pub use route::Route;

@@ -1,0 +1,96 @@
+//! The kubeconfig file, or the service account where there is none.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use kube::Config;
+use kube::config::{InClusterError, Kubeconfig, KubeconfigError};
+
+/// Why there are no credentials (yet): a file that kubeadm or kubelet may still write is no reason to give up.
+#[derive(Debug, thiserror::Error)]
+pub enum CredentialsError {
+    /// The file cannot be read.
+    #[error("read the kubeconfig {}: {error}; give vipcast read access to it", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the kernel said.
+        error: io::Error,
+    },
+    /// kubelet makes a directory where a hostPath without a type does not exist.
+    #[error("read the kubeconfig {}: it is a directory (kubelet makes one where a hostPath volume without `type: File` is absent); remove it and put the file there", .0.display())]
+    Directory(PathBuf),
+    /// Somebody is about to write it, or nobody did.
+    #[error("read the kubeconfig {}: it is empty; write it, for kubeadm /etc/kubernetes/admin.conf", .0.display())]
+    Empty(PathBuf),
+    /// It is not what it should be. What stands in it is a secret and not shown.
+    #[error("use the kubeconfig {}: {what}", path.display())]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        what: String,
+    },
+    /// Neither a file nor a service account.
+    #[error("find credentials for the Kubernetes API: there is no kubeconfig {}, and no service account ({error}); mount one of them", path.display())]
+    Nothing {
+        /// The file that is absent.
+        path: PathBuf,
+        /// What is missing of the service account.
+        error: InClusterError,
+    },
+}
+
+/// What a client is made of.
+#[derive(Clone, Debug)]
+pub(super) struct Credentials {
+    pub config: Config,
+    /// Changes when what the files say changes: certificates are renewed under a running process.
+    pub fingerprint: u64,
+}
+
+/// Reads the credentials anew. Blocks: files are read.
+pub(super) fn load(path: &Path) -> Result<Credentials, CredentialsError> {
+    let read = |error| CredentialsError::Read { path: path.to_owned(), error };
+    let metadata = match std::fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return service_account(path),
+        found => found.map_err(read)?,
+    };
+    if metadata.is_dir() {
+        return Err(CredentialsError::Directory(path.to_owned()));
+    }
+    let text = std::fs::read_to_string(path).map_err(read)?;
+    if text.trim().is_empty() {
+        return Err(CredentialsError::Empty(path.to_owned()));
+    }
+    let invalid = |what: String| CredentialsError::Invalid { path: path.to_owned(), what };
+    let file = Kubeconfig::read_from(path).map_err(|error| invalid(harmless(&error)))?;
+    let config = Config::try_from(file).map_err(|error| invalid(harmless(&error)))?;
+    let fingerprint = fingerprint(&config, &text);
+    Ok(Credentials { config, fingerprint })
+}
+
+/// kube rereads a service account's token and CA by itself.
+fn service_account(path: &Path) -> Result<Credentials, CredentialsError> {
+    let config = Config::incluster().map_err(|error| CredentialsError::Nothing { path: path.to_owned(), error })?;
+    Ok(Credentials { config, fingerprint: 0 })
+}
+
+fn fingerprint(config: &Config, text: &str) -> u64 {
+    let named = [&config.auth_info.client_certificate, &config.auth_info.client_key];
+    let mut hasher = DefaultHasher::new();
+    (text, &config.root_cert).hash(&mut hasher);
+    for path in named.into_iter().flatten() {
+        std::fs::read(path).ok().hash(&mut hasher);
+    }
+    hasher.finish()
+}
+
+/// The error without the text of the file: a parser's message may quote a token.
+fn harmless(error: &KubeconfigError) -> String {
+    match error {
+        KubeconfigError::Parse(_) => "it is not the YAML of a kubeconfig".to_owned(),
+        other => super::fault::chain(other),
+    }
+}

@@ -1,0 +1,255 @@
+//! The ordered list of API endpoints: the local one, the kubeconfig's, those the cluster names. Never a VIP.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use kube::api::{Api, ListParams};
+use kube::{Client, Config};
+use tokio::sync::{Notify, watch};
+
+use super::credentials;
+use super::fault::chain;
+use super::route::Route;
+
+/// How often the list is made anew without a reason.
+const REFRESH: Duration = Duration::from_secs(60);
+/// How often at most, when calls fail.
+const REFRESH_AT_LEAST: Duration = Duration::from_secs(5);
+/// How often credentials that cannot be used are read again.
+const RETRY: Duration = Duration::from_secs(1);
+/// How long looking up a name may take.
+const LOOKUP: Duration = Duration::from_secs(1);
+/// The name every API server's certificate carries, kubeadm's included; 127.0.0.1 it does not.
+const SERVER_NAME: &str = "kubernetes";
+
+/// Where the list comes from.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The kubeconfig file; where it is absent the service account's is used.
+    pub kubeconfig: PathBuf,
+    /// The API server's port on 127.0.0.1.
+    pub api_port: u16,
+    /// The VIPs: calls never go through them.
+    pub vips: Vec<IpAddr>,
+    /// The longest one call of any user lasts; connecting takes no longer.
+    pub call_limit: Duration,
+}
+
+/// One API server.
+#[derive(Clone)]
+pub struct Endpoint {
+    /// Its address, for log lines.
+    pub name: String,
+    /// The client that talks to it alone, without retries of its own.
+    pub client: Client,
+}
+
+impl std::fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
+/// A handle on the list: makes a [`Route`] for each user.
+#[derive(Clone, Debug)]
+pub struct Endpoints {
+    list: watch::Receiver<Arc<[Endpoint]>>,
+    nudge: Nudge,
+}
+
+/// Asks the keeper for a new list.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Nudge(Arc<Notify>);
+
+impl Nudge {
+    pub(super) fn ask(&self) {
+        self.0.notify_one();
+    }
+}
+
+impl Endpoints {
+    /// The list's handle, and the task that keeps the list: nothing is known before it runs.
+    #[must_use]
+    pub fn new(settings: Settings) -> (Self, Keeper) {
+        let (tx, list) = watch::channel(Arc::from([]));
+        let nudge = Nudge::default();
+        let keeper = Keeper {
+            settings,
+            tx,
+            nudge: nudge.clone(),
+            learned: Vec::new(),
+            made_of: (Vec::new(), 0),
+            last_fault: None,
+        };
+        (Self { list, nudge }, keeper)
+    }
+
+    /// A fixed list, for where the endpoints are known: nothing keeps it.
+    #[must_use]
+    pub fn fixed(list: Vec<Endpoint>) -> Self {
+        let (_, list) = watch::channel(Arc::from(list));
+        Self { list, nudge: Nudge::default() }
+    }
+
+    /// A way to the API for one user; `purpose` stands in its log lines.
+    #[must_use]
+    pub fn route(&self, purpose: &'static str) -> Route {
+        Route::new(purpose, self.list.clone(), self.nudge.clone())
+    }
+}
+
+/// Where one endpoint is and what its certificate must say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Target {
+    url: String,
+    server_name: Option<String>,
+}
+
+/// Keeps the list.
+#[derive(Debug)]
+pub struct Keeper {
+    settings: Settings,
+    tx: watch::Sender<Arc<[Endpoint]>>,
+    nudge: Nudge,
+    learned: Vec<SocketAddr>,
+    /// What the published list was made of: the targets, and the credentials' fingerprint.
+    made_of: (Vec<Target>, u64),
+    last_fault: Option<String>,
+}
+
+impl Keeper {
+    /// Keeps the list, for ever: what fails is said and tried again.
+    pub async fn run(mut self) {
+        let mut route = Route::new("endpoint list", self.tx.subscribe(), self.nudge.clone());
+        loop {
+            let pause = match self.refresh(&mut route).await {
+                Ok(()) => REFRESH_AT_LEAST,
+                Err(fault) => {
+                    self.complain(fault);
+                    RETRY
+                }
+            };
+            tokio::time::sleep(pause).await;
+            if pause == REFRESH_AT_LEAST && !self.learned.is_empty() {
+                // Whoever could not call meanwhile has asked; else there is no hurry.
+                let _ = tokio::time::timeout(REFRESH, self.nudge.0.notified()).await;
+            }
+        }
+    }
+
+    async fn refresh(&mut self, route: &mut Route) -> Result<(), String> {
+        self.publish().await?;
+        self.last_fault = None;
+        let slices = route.call(self.settings.call_limit, |client| async move {
+            let api: Api<EndpointSlice> = Api::namespaced(client, "default");
+            api.list(&ListParams::default().labels("kubernetes.io/service-name=kubernetes")).await
+        });
+        // Whatever it was, the route has said it; the list known before stays.
+        let Ok(slices) = slices.await else { return Ok(()) };
+        let learned = addresses(&slices.items);
+        if !learned.is_empty() && learned != self.learned {
+            self.learned = learned;
+            self.publish().await?;
+        }
+        Ok(())
+    }
+
+    fn complain(&mut self, fault: String) {
+        if self.last_fault.as_ref() != Some(&fault) {
+            tracing::error!(reason = %fault, "no way to the Kubernetes API; trying again every second");
+            self.last_fault = Some(fault);
+        }
+    }
+
+    /// Makes the list from what is known; publishes it if it is another one.
+    async fn publish(&mut self) -> Result<(), String> {
+        let path = self.settings.kubeconfig.clone();
+        let loaded = tokio::task::spawn_blocking(move || credentials::load(&path)).await;
+        let credentials = loaded.map_err(|error| error.to_string())?.map_err(|error| format!("failed to {error}"))?;
+        let host = credentials.config.cluster_url.host().unwrap_or_default().to_owned();
+        let resolved = resolve(&host).await;
+        let targets = targets(&credentials.config, &self.settings, &resolved, &self.learned);
+        if self.made_of == (targets.clone(), credentials.fingerprint) {
+            return Ok(());
+        }
+        let (config, wanted, limit) = (credentials.config, targets.clone(), self.settings.call_limit);
+        let built = tokio::task::spawn_blocking(move || endpoints(&config, &wanted, limit)).await;
+        let list = built.map_err(|error| error.to_string())??;
+        tracing::info!(endpoints = ?list, "API endpoints in order");
+        self.made_of = (targets, credentials.fingerprint);
+        self.tx.send_replace(Arc::from(list));
+        Ok(())
+    }
+}
+
+/// The addresses of a host, by DNS where it is a name; none where that fails: the call will say it.
+async fn resolve(host: &str) -> Vec<IpAddr> {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    if let Ok(address) = bare.parse() {
+        return vec![address];
+    }
+    match tokio::time::timeout(LOOKUP, tokio::net::lookup_host((bare, 0))).await {
+        Ok(Ok(found)) => found.map(|address| address.ip()).collect(),
+        Ok(Err(_)) | Err(_) => Vec::new(),
+    }
+}
+
+/// The API servers' own addresses, as the `kubernetes` Service has them.
+fn addresses(slices: &[EndpointSlice]) -> Vec<SocketAddr> {
+    let mut found = Vec::new();
+    for slice in slices {
+        let port = slice.ports.iter().flatten().find_map(|port| u16::try_from(port.port?).ok()).unwrap_or(6443);
+        let addresses = slice.endpoints.iter().flat_map(|endpoint| &endpoint.addresses);
+        found.extend(addresses.filter_map(|text| Some(SocketAddr::new(text.parse().ok()?, port))));
+    }
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
+/// The order of preference, without the VIPs and without duplicates. `resolved` is where the kubeconfig's host is.
+fn targets(config: &Config, settings: &Settings, resolved: &[IpAddr], learned: &[SocketAddr]) -> Vec<Target> {
+    let scheme = config.cluster_url.scheme_str().unwrap_or("https");
+    let by_name = |address: SocketAddr| Target {
+        url: format!("{scheme}://{address}"),
+        server_name: Some(SERVER_NAME.to_owned()),
+    };
+    let is_vip = |address: &IpAddr| settings.vips.contains(address);
+    let mut targets = vec![by_name(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), settings.api_port))];
+    if !resolved.iter().any(is_vip) {
+        let url = config.cluster_url.to_string().trim_end_matches('/').to_owned();
+        targets.push(Target { url, server_name: config.tls_server_name.clone() });
+    }
+    targets.extend(learned.iter().filter(|address| !is_vip(&address.ip())).map(|&address| by_name(address)));
+    let mut unique: Vec<Target> = Vec::new();
+    for target in targets {
+        if unique.iter().all(|known| known.url != target.url) {
+            unique.push(target);
+        }
+    }
+    unique
+}
+
+/// Blocks: a kubeconfig may name files and plugins.
+fn endpoints(config: &Config, targets: &[Target], limit: Duration) -> Result<Vec<Endpoint>, String> {
+    targets.iter().map(|target| endpoint(config, target, limit)).collect()
+}
+
+fn endpoint(config: &Config, target: &Target, limit: Duration) -> Result<Endpoint, String> {
+    let mut config = config.clone();
+    let invalid = |what: String| format!("failed to make a client for {}: {what}", target.url);
+    config.cluster_url = target.url.parse().map_err(|error: http::uri::InvalidUri| invalid(error.to_string()))?;
+    config.tls_server_name.clone_from(&target.server_name);
+    config.default_retry = false;
+    config.proxy_url = None;
+    config.connect_timeout = Some(limit);
+    config.write_timeout = Some(limit);
+    let client = Client::try_from(config).map_err(|error| invalid(chain(&error)))?;
+    Ok(Endpoint { name: target.url.clone(), client })
+}
+
+#[cfg(test)]
+mod tests;

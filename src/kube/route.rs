@@ -1,0 +1,121 @@
+//! One user's way to the API: the server in use, and when to change it.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kube::Client;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::endpoints::{Endpoint, Nudge};
+use super::fault::CallError;
+use crate::clock;
+use crate::time::Instant;
+
+/// How often the first endpoint is tried while another one is in use.
+const PROBE_PERIOD: Duration = Duration::from_secs(10);
+
+/// Calls through the endpoint in use; rotates when it does not answer, and returns to the first when that does again.
+#[derive(Debug)]
+pub struct Route {
+    /// What the calls are for, in log lines.
+    purpose: &'static str,
+    list: watch::Receiver<Arc<[Endpoint]>>,
+    nudge: Nudge,
+    /// The name of the endpoint in use; `None`: the first.
+    current: Option<String>,
+    /// What each endpoint last failed with: said once, until it works again.
+    faults: BTreeMap<String, String>,
+    probe: Option<JoinHandle<bool>>,
+    probed_at: Option<Instant>,
+}
+
+impl Route {
+    pub(super) fn new(purpose: &'static str, list: watch::Receiver<Arc<[Endpoint]>>, nudge: Nudge) -> Self {
+        Self { purpose, list, nudge, current: None, faults: BTreeMap::new(), probe: None, probed_at: None }
+    }
+
+    /// Calls the API, for at most `limit`.
+    ///
+    /// # Errors
+    /// [`CallError::Answer`] is what the API said; after [`CallError::Failed`] the next call takes the next endpoint.
+    pub async fn call<T, F>(&mut self, limit: Duration, request: impl FnOnce(Client) -> F) -> Result<T, CallError>
+    where
+        F: Future<Output = kube::Result<T>>,
+    {
+        let endpoint = self.endpoint(limit).await?;
+        let result = match tokio::time::timeout(limit, request(endpoint.client)).await {
+            Ok(result) => result.map_err(CallError::from),
+            Err(_) => Err(CallError::timeout(limit)),
+        };
+        match &result {
+            Err(CallError::Failed(reason)) => self.leave(reason),
+            Ok(_) | Err(CallError::Answer(_)) => self.works(&endpoint.name),
+        }
+        result
+    }
+
+    /// Takes the next endpoint because of `reason`.
+    pub fn leave(&mut self, reason: &str) {
+        self.nudge.ask();
+        let list = self.list.borrow().clone();
+        let place = self.place(&list);
+        let Some(left) = list.get(place) else { return };
+        let next = list.get(place.saturating_add(1)).or_else(|| list.first()).unwrap_or(left);
+        self.current = Some(next.name.clone());
+        self.probed_at.get_or_insert_with(clock::now);
+        if self.faults.insert(left.name.clone(), reason.to_owned()).as_deref() != Some(reason) {
+            tracing::warn!(purpose = self.purpose, endpoint = %left.name, next = %next.name, reason, "API call failed");
+        }
+    }
+
+    fn works(&mut self, name: &str) {
+        if self.faults.remove(name).is_some() {
+            tracing::info!(purpose = self.purpose, endpoint = name, "API endpoint answers again");
+        }
+    }
+
+    fn place(&self, list: &[Endpoint]) -> usize {
+        let current = self.current.as_ref();
+        list.iter().position(|endpoint| Some(&endpoint.name) == current).unwrap_or(0)
+    }
+
+    async fn endpoint(&mut self, limit: Duration) -> Result<Endpoint, CallError> {
+        // Where none comes in time, the list is empty and says so below.
+        let _ = tokio::time::timeout(limit, self.list.wait_for(|list| !list.is_empty())).await;
+        let list = self.list.borrow().clone();
+        self.prefer_first(&list, limit).await;
+        let none = || CallError::Failed("no API endpoint is known yet".to_owned());
+        list.get(self.place(&list)).cloned().ok_or_else(none)
+    }
+
+    /// Where the first endpoint is not in use, asks it every now and then beside the calls, and returns to it.
+    async fn prefer_first(&mut self, list: &[Endpoint], limit: Duration) {
+        let Some(first) = list.first().filter(|_| self.place(list) != 0) else {
+            (self.probe, self.probed_at) = (None, None);
+            return;
+        };
+        if let Some(probe) = self.probe.take_if(|probe| probe.is_finished()) {
+            if probe.await.unwrap_or(false) {
+                tracing::info!(purpose = self.purpose, endpoint = %first.name, "API endpoint is ready again");
+                self.faults.remove(&first.name);
+                self.current = None;
+            }
+            return;
+        }
+        let now = clock::now();
+        let due = self.probed_at.is_none_or(|at| now >= at + PROBE_PERIOD);
+        if self.probe.is_none() && due {
+            self.probed_at = Some(now);
+            self.probe = Some(tokio::spawn(is_ready(first.client.clone(), limit)));
+        }
+    }
+}
+
+/// Whether the server says it is ready.
+async fn is_ready(client: Client, limit: Duration) -> bool {
+    let Ok(request) = http::Request::get("/readyz").body(Vec::new()) else { return false };
+    matches!(tokio::time::timeout(limit, client.request_text(request)).await, Ok(Ok(_)))
+}
