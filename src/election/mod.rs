@@ -1,5 +1,13 @@
 //! Who may speak for the VIPs: the Kubernetes Lease, compatible with client-go's leader election.
 
+pub mod elector;
+#[cfg(feature = "daemon")]
+mod lease;
+pub mod record;
+
+#[cfg(feature = "daemon")]
+pub use lease::{LeaseElection, Releaser};
+
 use crate::time::Instant;
 
 /// Leadership is a value with an expiry, not an event.

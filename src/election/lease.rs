@@ -1,0 +1,225 @@
+//! The elector's shell: the Lease through the Kubernetes API, the two clocks, the log.
+
+mod convert;
+mod observe;
+
+use std::io;
+use std::time::SystemTime;
+
+use futures::future::BoxFuture;
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::api::{Api, PostParams};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+use crate::clock::{self, Timer};
+use crate::config::LeaseConfig;
+use crate::election::Leadership;
+use crate::election::elector::{Action, Attempt, Elector, Event, Input, Moment, WriteError};
+use crate::election::record::{MicroTime, Record};
+use crate::kube::{CallError, Endpoints, Refusal, Route};
+use crate::time::Instant;
+
+/// What the watch saw and the elector did not take yet. When it is full the watch waits: the elector takes at once.
+const SEEN: usize = 4;
+
+/// The election for one lease.
+#[derive(Debug)]
+pub struct LeaseElection {
+    config: LeaseConfig,
+    elector: Elector,
+    endpoints: Endpoints,
+    release: watch::Receiver<Option<Instant>>,
+    /// Dropped at the end of the run: that is what [`Releaser::release`] waits for.
+    _done: watch::Sender<()>,
+}
+
+/// Gives the lease back and ends the election.
+#[derive(Clone, Debug)]
+pub struct Releaser {
+    release: watch::Sender<Option<Instant>>,
+    done: watch::Receiver<()>,
+}
+
+impl Releaser {
+    /// Ends the election: the lease is given back if it is ours, until `deadline` at the latest. Call it when nothing
+    /// is announced any more; until then a held lease is renewed.
+    pub async fn release(mut self, deadline: Instant) {
+        self.release.send_replace(Some(deadline));
+        // The sender goes when the run is over: an error is what is awaited.
+        let _ = self.done.changed().await;
+    }
+}
+
+impl LeaseElection {
+    /// A candidate: `identity` is the node's name, `instance` a random id of this process.
+    #[must_use]
+    pub fn new(config: LeaseConfig, identity: &str, instance: String, endpoints: Endpoints) -> (Self, Releaser) {
+        let (release_tx, release) = watch::channel(None);
+        let (done, done_rx) = watch::channel(());
+        let elector = Elector::new(config.clone(), identity, instance);
+        let election = Self { config, elector, endpoints, release, _done: done };
+        (election, Releaser { release: release_tx, done: done_rx })
+    }
+
+    /// Stands for election and publishes the leadership, until it was released through the [`Releaser`].
+    ///
+    /// # Errors
+    /// When the kernel gives no timer.
+    pub async fn run(mut self, tx: watch::Sender<Leadership>) -> io::Result<()> {
+        let (mut due, mut grace) = (Timer::new()?, Timer::new()?);
+        let (seen_tx, mut seen) = mpsc::channel(SEEN);
+        // The tasks end with the run.
+        let mut tasks = JoinSet::new();
+        tasks.spawn(observe::run(self.config.clone(), self.endpoints.route("lease watch"), seen_tx));
+        let mut requests =
+            Requests { config: self.config.clone(), idle: Some(self.endpoints.route("lease")), flying: None };
+        self.elector.handle_timeout(moment());
+        loop {
+            let released = self.drain(&mut requests);
+            publish(&tx, self.elector.leadership(clock::now()));
+            let deadline = *self.release.borrow();
+            if released || deadline.is_some_and(|deadline| clock::now() >= deadline) {
+                return Ok(());
+            }
+            let next = self.elector.next_deadline();
+            tokio::select! {
+                biased;
+                input = requests.answer() => self.elector.handle(moment(), input),
+                Some(input) = seen.recv() => self.elector.handle(moment(), input),
+                Ok(()) = self.release.changed() => self.elector.release(moment()),
+                () = due.until(next) => self.elector.handle_timeout(moment()),
+                () = grace.until(deadline) => {}
+            }
+        }
+    }
+
+    /// Does what the elector wants; `true` when it has nothing left to do.
+    fn drain(&mut self, requests: &mut Requests) -> bool {
+        let mut released = false;
+        while let Some(action) = self.elector.poll_action() {
+            match action {
+                Action::Get { attempt } => requests.start(Request::Get, attempt),
+                Action::Create { attempt, record } => requests.start(Request::Create(record), attempt),
+                Action::Update { attempt, record } => requests.start(Request::Update(record), attempt),
+                Action::Report(event) => {
+                    released |= matches!(event, Event::Released { .. });
+                    self.log(&event);
+                }
+            }
+        }
+        released
+    }
+
+    fn log(&self, event: &Event) {
+        let lease = format!("{}/{}", self.config.namespace, self.config.name);
+        match event {
+            Event::BecameHolder { term } => tracing::info!(lease, term, "became the holder of the lease"),
+            Event::Lost(loss) => tracing::warn!(lease, reason = %loss, "lost the lease"),
+            Event::Twin { instance } => tracing::error!(
+                lease,
+                instance,
+                "another process on this node (a second vipcast, or kube-vip) stands for election under this node's \
+                 name; standing down: stop one of them"
+            ),
+            Event::ConfigDiffers { record, ours } => tracing::warn!(
+                lease,
+                record,
+                ours,
+                "the holder's lease duration (seconds) is not ours; everybody waits for the longer: make them equal"
+            ),
+            Event::NewHolder { holder: Some(holder) } => tracing::info!(lease, holder, "the lease has a new holder"),
+            Event::NewHolder { holder: None } => tracing::info!(lease, "the lease is free"),
+            Event::Released { given_back: true } => tracing::info!(lease, "gave the lease back"),
+            Event::Released { given_back: false } => tracing::info!(lease, "the lease is not ours to give back"),
+        }
+    }
+}
+
+/// What the elector asks of the API.
+enum Request {
+    Get,
+    Create(Record),
+    Update(Record),
+}
+
+/// One request at a time, each for one retry period at most.
+struct Requests {
+    config: LeaseConfig,
+    idle: Option<Route>,
+    flying: Option<BoxFuture<'static, (Route, Input)>>,
+}
+
+impl Requests {
+    fn start(&mut self, request: Request, attempt: Attempt) {
+        // The elector has one attempt on its way at most: the route is here.
+        let Some(route) = self.idle.take() else { return };
+        self.flying = Some(Box::pin(perform(self.config.clone(), route, request, attempt)));
+    }
+
+    /// The answer, once there is one.
+    async fn answer(&mut self) -> Input {
+        let Some(flight) = self.flying.as_mut() else {
+            return std::future::pending().await;
+        };
+        let (route, input) = flight.await;
+        (self.idle, self.flying) = (Some(route), None);
+        input
+    }
+}
+
+async fn perform(config: LeaseConfig, mut route: Route, request: Request, attempt: Attempt) -> (Route, Input) {
+    let limit = config.retry_period;
+    let api = |client| Api::<Lease>::namespaced(client, &config.namespace);
+    let params = PostParams::default();
+    let input = match request {
+        Request::Get => {
+            let name = &config.name;
+            let result = match route.call(limit, |client| async move { api(client).get(name).await }).await {
+                Ok(lease) => Ok(Some(convert::record(lease))),
+                Err(CallError::Answer(Refusal::NotFound(_))) => Ok(None),
+                Err(error) => Err(error.to_string()),
+            };
+            Input::Got { attempt, result }
+        }
+        Request::Create(record) => {
+            let lease = convert::lease(&record, &config);
+            let result = route.call(limit, |client| async move { api(client).create(&params, &lease).await }).await;
+            wrote(attempt, result, true)
+        }
+        Request::Update(record) => {
+            let lease = convert::lease(&record, &config);
+            let name = &config.name;
+            let result =
+                route.call(limit, |client| async move { api(client).replace(name, &params, &lease).await }).await;
+            wrote(attempt, result, false)
+        }
+    };
+    (route, input)
+}
+
+fn wrote(attempt: Attempt, result: Result<Lease, CallError>, create: bool) -> Input {
+    let result = result.map(convert::record).map_err(|error| convert::write_error(error, create));
+    if let Err(WriteError::Failed(reason)) = &result {
+        tracing::debug!(reason, "failed to write the lease");
+    }
+    Input::Wrote { attempt, result }
+}
+
+fn publish(tx: &watch::Sender<Leadership>, leadership: Leadership) {
+    tx.send_if_modified(|published| {
+        let changed = *published != leadership;
+        *published = leadership;
+        changed
+    });
+}
+
+/// Now, on both clocks.
+fn moment() -> Moment {
+    #[expect(clippy::disallowed_methods, reason = "written into the record and the term's floor, never compared")]
+    let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Moment { now: clock::now(), wall: MicroTime(i64::try_from(wall.as_micros()).unwrap_or(i64::MAX)) }
+}
+
+#[cfg(test)]
+mod tests;
