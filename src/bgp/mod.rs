@@ -1,10 +1,24 @@
 //! The BGP speaker: one pure state machine and one Adj-RIB-Out a peer, driven over a socket.
+//!
+//! ```text
+//! watch<RouteSet> ─► Speaker ─┬─► peer ─► adj_out ─► fsm ─► socket      one task a peer
+//!                             └─► …         │
+//!                                           └─► watchdog               one plain thread, resets what is over
+//! ```
+//!
+//! What this does not do: it keeps no received route, it does not listen, and it knows nothing of leases: a route
+//! comes with the end of its entitlement, and no byte keeps it alive beyond that.
 
 use std::collections::BTreeMap;
 
 use ipnetwork::IpNetwork;
 
 use crate::time::Until;
+
+pub mod adj_out;
+pub mod backoff;
+pub mod fsm;
+pub mod md5;
 
 /// Everything the speaker should announce to every peer: the whole state.
 pub type RouteSet = BTreeMap<IpNetwork, RouteWish>;

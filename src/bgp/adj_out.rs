@@ -1,0 +1,222 @@
+//! What one peer should hold of our routes against what it was sent in this session (the Adj-RIB-Out, RFC 4271
+//! §3.2). Pure.
+//!
+//! Every route sent keeps the end of its entitlement: whoever writes to the peer first asks [`AdjOut::end`].
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnetwork::IpNetwork;
+
+use super::{RouteSet, RouteWish};
+use crate::time::{Instant, Until};
+use crate::wire::bgp::{Family, Route, Update};
+
+/// LOCAL_PREF where none is asked for: what routers take by default.
+const DEFAULT_LOCAL_PREF: u32 = 100;
+
+/// What of the session decides the attributes of a route.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Profile {
+    /// Our AS.
+    pub local_as: u32,
+    /// Whether the peer is in it.
+    pub ibgp: bool,
+    /// The families negotiated.
+    pub families: BTreeSet<Family>,
+    /// The next hop of IPv4 routes, if this session has one.
+    pub next_hop_v4: Option<Ipv4Addr>,
+    /// The next hop of IPv6 routes, if this session has one.
+    pub next_hop_v6: Option<Ipv6Addr>,
+}
+
+/// Why a route that is wanted cannot be sent to this peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unsendable {
+    /// The peer does not carry its family.
+    FamilyNotNegotiated,
+    /// The session runs over the other family, and no next hop of this one is known.
+    NoNextHop,
+    /// The next hop would be an address that we announce: a loop (RFC 4271 §5.1.3).
+    NextHopIsVip,
+}
+
+impl fmt::Display for Unsendable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::FamilyNotNegotiated => "the peer does not carry this address family",
+            Self::NoNextHop => "the session runs over the other address family and no next hop of this one is known",
+            Self::NextHopIsVip => "its next hop would be an address that is announced itself",
+        })
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Sent {
+    route: Route,
+    until: Until,
+}
+
+/// The routes of one session.
+#[derive(Clone, Debug)]
+pub struct AdjOut {
+    profile: Profile,
+    /// What is wanted and can be sent.
+    wanted: BTreeMap<IpNetwork, Sent>,
+    unsendable: BTreeMap<IpNetwork, Unsendable>,
+    /// What the peer was told and holds.
+    sent: BTreeMap<IpNetwork, Sent>,
+    /// What it was told to forget, but may not have heard yet.
+    withdrawn: BTreeMap<IpNetwork, Until>,
+    /// What is still to be told.
+    to_withdraw: BTreeSet<IpNetwork>,
+    to_announce: BTreeSet<IpNetwork>,
+    to_end: BTreeSet<Family>,
+}
+
+impl AdjOut {
+    /// The routes of a session that has just come up: none is sent, the End-of-RIB of each family is owed.
+    #[must_use]
+    pub fn new(profile: Profile) -> Self {
+        let to_end = profile.families.clone();
+        Self {
+            profile,
+            wanted: BTreeMap::new(),
+            unsendable: BTreeMap::new(),
+            sent: BTreeMap::new(),
+            withdrawn: BTreeMap::new(),
+            to_withdraw: BTreeSet::new(),
+            to_announce: BTreeSet::new(),
+            to_end,
+        }
+    }
+
+    /// Sets the whole of what is wanted. A wish that is over counts as absent. An `until` that moved needs no
+    /// UPDATE: it is the entitlement to the prefix, whatever its metrics are at the moment.
+    pub fn want(&mut self, now: Instant, routes: &RouteSet) {
+        self.wanted.clear();
+        self.unsendable.clear();
+        for (&prefix, wish) in routes {
+            if wish.until.is_over(now) {
+                continue;
+            }
+            match self.profile.route(prefix, *wish, routes) {
+                Ok(route) => {
+                    self.wanted.insert(prefix, Sent { route, until: wish.until });
+                }
+                Err(why) => {
+                    self.unsendable.insert(prefix, why);
+                }
+            }
+        }
+        for (prefix, sent) in &mut self.sent {
+            if let Some(wanted) = self.wanted.get(prefix) {
+                sent.until = wanted.until;
+            }
+        }
+        self.to_withdraw = self.sent.keys().filter(|prefix| !self.wanted.contains_key(prefix)).copied().collect();
+        let is_new = |prefix: &IpNetwork, wanted: &Sent| self.sent.get(prefix).map(|s| &s.route) != Some(&wanted.route);
+        let again = |prefix: &IpNetwork| self.to_announce.contains(prefix);
+        self.to_announce =
+            self.wanted.iter().filter(|(p, w)| is_new(p, w) || again(p)).map(|(&prefix, _)| prefix).collect();
+    }
+
+    /// The peer asks for the routes of a family again (RFC 2918): they follow, then an End-of-RIB.
+    pub fn resend(&mut self, family: Family) {
+        if self.profile.families.contains(&family) {
+            self.to_announce.extend(self.wanted.keys().filter(|prefix| family_of(prefix) == family));
+            self.to_end.insert(family);
+        }
+    }
+
+    /// The next thing to tell the peer: withdrawals (RFC 4271 §9.2.1.1: never delayed), then routes, then the
+    /// End-of-RIB of the families of which everything is told (RFC 4724 §2).
+    pub fn poll(&mut self, now: Instant) -> Option<Update> {
+        if let Some(prefix) = self.to_withdraw.pop_first() {
+            if let Some(sent) = self.sent.remove(&prefix) {
+                self.withdrawn.insert(prefix, sent.until);
+            }
+            return Some(Update::Withdraw(prefix));
+        }
+        while let Some(prefix) = self.to_announce.pop_first() {
+            let Some(wanted) = self.wanted.get(&prefix).filter(|wanted| !wanted.until.is_over(now)) else { continue };
+            self.withdrawn.remove(&prefix);
+            self.sent.insert(prefix, wanted.clone());
+            return Some(Update::Announce(wanted.route.clone()));
+        }
+        self.to_end.pop_first().map(Update::EndOfRib)
+    }
+
+    /// All that was told so far is acknowledged by the peer's kernel.
+    pub fn delivered(&mut self) {
+        self.withdrawn.clear();
+    }
+
+    /// Whether withdrawals are told, but not known to be delivered.
+    #[must_use]
+    pub fn awaits_delivery(&self) -> bool {
+        !self.withdrawn.is_empty()
+    }
+
+    /// The first end of an entitlement among what the peer may hold: from then on no byte may go out.
+    #[must_use]
+    pub fn end(&self) -> Option<Instant> {
+        let sent = self.sent.values().map(|sent| sent.until);
+        sent.chain(self.withdrawn.values().copied()).filter_map(Until::end).min()
+    }
+
+    /// What the peer holds from us, may still hold, or is about to be told.
+    #[must_use]
+    pub fn outstanding(&self) -> BTreeSet<IpNetwork> {
+        self.sent.keys().chain(self.withdrawn.keys()).chain(&self.to_announce).copied().collect()
+    }
+
+    /// What the peer was told and is not to forget.
+    #[must_use]
+    pub fn announced(&self) -> BTreeSet<IpNetwork> {
+        self.sent.keys().filter(|prefix| !self.to_withdraw.contains(prefix)).copied().collect()
+    }
+
+    /// What is wanted and cannot be sent, and why.
+    #[must_use]
+    pub const fn unsendable(&self) -> &BTreeMap<IpNetwork, Unsendable> {
+        &self.unsendable
+    }
+}
+
+impl Profile {
+    fn route(&self, prefix: IpNetwork, wish: RouteWish, routes: &RouteSet) -> Result<Route, Unsendable> {
+        let family = family_of(&prefix);
+        if !self.families.contains(&family) {
+            return Err(Unsendable::FamilyNotNegotiated);
+        }
+        let next_hop = match family {
+            Family::Ipv4Unicast => self.next_hop_v4.map(IpAddr::V4),
+            Family::Ipv6Unicast => self.next_hop_v6.map(IpAddr::V6),
+        };
+        let next_hop = next_hop.ok_or(Unsendable::NoNextHop)?;
+        if routes.contains_key(&IpNetwork::from(next_hop)) {
+            return Err(Unsendable::NextHopIsVip);
+        }
+        Ok(Route {
+            prefix,
+            next_hop,
+            as_path: if self.ibgp { Vec::new() } else { vec![self.local_as] },
+            med: wish.med,
+            local_pref: self.ibgp.then(|| wish.local_pref.unwrap_or(DEFAULT_LOCAL_PREF)),
+        })
+    }
+}
+
+/// The family that carries a prefix.
+#[must_use]
+pub const fn family_of(prefix: &IpNetwork) -> Family {
+    match prefix {
+        IpNetwork::V4(_) => Family::Ipv4Unicast,
+        IpNetwork::V6(_) => Family::Ipv6Unicast,
+    }
+}
+
+#[cfg(test)]
+mod tests;

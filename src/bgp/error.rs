@@ -1,0 +1,74 @@
+//! What can go wrong with the speaker's own set-up and sockets.
+
+use std::io;
+use std::net::IpAddr;
+
+/// An error of the speaker; the text fits after "failed to start the BGP speaker: " or "failed to reach the peer: ".
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A hold time BGP cannot express.
+    #[error("hold time {0} s is not possible: it must be 0, or 3 to 65535 whole seconds")]
+    HoldTime(u64),
+    /// The same peer twice.
+    #[error("peer {0} is configured twice: remove one of them")]
+    Duplicate(std::net::SocketAddr),
+    /// The password does not fit.
+    #[error("the password of peer {peer} has {length} bytes: TCP-MD5 takes 1 to 80")]
+    PasswordLength {
+        /// Whose.
+        peer: IpAddr,
+        /// In bytes.
+        length: usize,
+    },
+    /// The kernel does not do TCP-MD5.
+    #[error(
+        "the kernel refuses the TCP-MD5 key for peer {peer} ({source}): it needs CONFIG_TCP_MD5SIG; without a password \
+         the session would be open to anybody, so none is made"
+    )]
+    Md5Refused {
+        /// Whose.
+        peer: IpAddr,
+        /// What the kernel says.
+        source: io::Error,
+    },
+    /// The source address asked for is a VIP.
+    #[error("source address {address} for peer {peer} is a VIP: it moves away with the lease; name an address of this node")]
+    SourceIsVip {
+        /// Whose session.
+        peer: IpAddr,
+        /// The VIP.
+        address: IpAddr,
+    },
+    /// Only a VIP would do as source.
+    #[error(
+        "no source address for peer {peer}: the kernel would take the VIP {vip}, and no other address of this node reaches \
+         the peer; give the node one, or name it (sourceIP)"
+    )]
+    NoSource {
+        /// Whose session.
+        peer: IpAddr,
+        /// What the kernel would take.
+        vip: IpAddr,
+    },
+    /// A step on the way to a connection.
+    #[error("{step} for peer {peer}: {source}")]
+    Socket {
+        /// Whose session.
+        peer: IpAddr,
+        /// What was tried.
+        step: &'static str,
+        /// What the kernel says.
+        source: io::Error,
+    },
+    /// The watchdog could not be started: without it nothing is announced.
+    #[error("start the watchdog thread: {0}")]
+    Watchdog(io::Error),
+    /// No timer for a peer.
+    #[error("make a timer for peer {peer}: {source}")]
+    Timer {
+        /// Whose.
+        peer: IpAddr,
+        /// What the kernel says.
+        source: io::Error,
+    },
+}

@@ -1,0 +1,97 @@
+//! Our OPEN, and what both OPENs amount to (RFC 4271 §4.2, §6.2).
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use super::{Config, SEND_HOLD_WITHOUT_HOLD};
+use crate::wire::bgp::{Capability, Family, Notification, Open, Session};
+
+/// KEEPALIVEs are never sent more often than this (RFC 4271 §4.4), jitter included.
+pub(super) const SHORTEST_KEEPALIVE: Duration = Duration::from_secs(1);
+
+/// What both OPENs amount to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Negotiated {
+    /// The shorter of both hold times; `None` is 0: no KEEPALIVEs and no hold timer.
+    pub hold_time: Option<Duration>,
+    /// The interval of our KEEPALIVEs before jitter; `None` as above.
+    pub keepalive: Option<Duration>,
+    /// The families both sides carry.
+    pub families: BTreeSet<Family>,
+    /// Whether the peer may ask for routes again.
+    pub route_refresh: bool,
+    /// The peer's BGP Identifier.
+    pub peer_id: Ipv4Addr,
+    /// The form of the messages.
+    pub session: Session,
+}
+
+impl Negotiated {
+    /// How long the peer may take no byte.
+    pub(super) fn send_hold(&self) -> Duration {
+        self.hold_time.unwrap_or(SEND_HOLD_WITHOUT_HOLD)
+    }
+}
+
+impl Config {
+    /// The OPEN we send.
+    pub(super) fn open(&self) -> Open {
+        let mut capabilities: Vec<_> = self.families.iter().copied().map(Capability::Multiprotocol).collect();
+        capabilities.push(Capability::RouteRefresh);
+        capabilities.push(Capability::FourOctetAs(self.local_as));
+        Open { asn: self.local_as, hold_time: self.hold_time, id: self.router_id, capabilities }
+    }
+
+    /// What our OPEN and this one of the peer amount to, or what the peer is told about its own.
+    pub(super) fn negotiate(&self, open: &Open) -> Result<Negotiated, Notification> {
+        self.check(open)?;
+        let hold_time = self.hold_time.min(open.hold_time);
+        let hold_time = (hold_time != 0).then(|| Duration::from_secs(hold_time.into()));
+        let four_octet_as = open.capabilities.iter().any(|c| matches!(c, Capability::FourOctetAs(_)));
+        Ok(Negotiated {
+            hold_time,
+            keepalive: hold_time.map(|hold| (hold / 3).min(self.keepalive).max(SHORTEST_KEEPALIVE)),
+            families: families(open).intersection(&self.families).copied().collect(),
+            route_refresh: open.capabilities.contains(&Capability::RouteRefresh),
+            peer_id: open.id,
+            session: Session { four_octet_as, ibgp: self.is_ibgp() },
+        })
+    }
+
+    fn check(&self, open: &Open) -> Result<(), Notification> {
+        // RFC 4271 §6.2, RFC 6793: the AS number must be the configured one, AS 0 and a bare AS_TRANS never are.
+        if open.asn != self.peer_as {
+            return Err(Notification { code: 2, subcode: 2, data: Vec::new() });
+        }
+        // RFC 6286 §2.2: an Identifier like our own is an error inside an AS only.
+        if open.id.is_unspecified() || (self.is_ibgp() && open.id == self.router_id) {
+            return Err(Notification { code: 2, subcode: 3, data: Vec::new() });
+        }
+        // RFC 4271 §6.2.
+        if matches!(open.hold_time, 1 | 2) {
+            return Err(Notification { code: 2, subcode: 6, data: Vec::new() });
+        }
+        Ok(())
+    }
+}
+
+/// The families the peer carries. RFC 4760 §8: one without the capability speaks IPv4 unicast only.
+fn families(open: &Open) -> BTreeSet<Family> {
+    let is_multiprotocol = |c: &Capability| match c {
+        Capability::Multiprotocol(_) => true,
+        Capability::Other { code, .. } => *code == MULTIPROTOCOL,
+        Capability::RouteRefresh | Capability::FourOctetAs(_) => false,
+    };
+    if !open.capabilities.iter().any(is_multiprotocol) {
+        return BTreeSet::from([Family::Ipv4Unicast]);
+    }
+    let carried = open.capabilities.iter().filter_map(|c| match c {
+        Capability::Multiprotocol(family) => Some(*family),
+        Capability::RouteRefresh | Capability::FourOctetAs(_) | Capability::Other { .. } => None,
+    });
+    carried.collect()
+}
+
+/// The capability's code, where its family is one we do not carry.
+const MULTIPROTOCOL: u8 = 1;

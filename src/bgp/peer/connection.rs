@@ -1,0 +1,147 @@
+//! Bytes of one connection: frames out of what is read, a bounded buffer for what is written, and how much of it
+//! the peer's kernel has. Decides nothing.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::SocketAddr;
+
+use tokio::io::{Interest, Ready};
+use tokio::net::TcpStream;
+
+use crate::bgp::sockopt;
+use crate::wire::bgp::{Message, Notification, Outgoing, Session, decode, encode, frame_len};
+
+/// UPDATEs are put into the buffer while it is shorter than this. Beyond, they wait in the Adj-RIB-Out, where a
+/// withdrawal still overtakes them.
+const WRITE_BUFFER: usize = 16 * 1024;
+
+/// What is read in one turn: a peer that floods us waits for our timers, never they for it.
+const READ_CHUNK: usize = 16 * 1024;
+
+#[derive(Debug)]
+pub(super) struct Connection {
+    stream: TcpStream,
+    inbox: Vec<u8>,
+    /// How much of `inbox` is consumed.
+    consumed: usize,
+    outbox: VecDeque<u8>,
+    /// Bytes ever given to the kernel.
+    written: u64,
+}
+
+/// What reading gave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Read {
+    Some,
+    Nothing,
+    End,
+}
+
+impl Connection {
+    pub(super) fn new(stream: TcpStream) -> Self {
+        Self { stream, inbox: Vec::new(), consumed: 0, outbox: VecDeque::new(), written: 0 }
+    }
+
+    pub(super) fn stream(&self) -> &TcpStream {
+        &self.stream
+    }
+
+    pub(super) fn local(&self) -> io::Result<SocketAddr> {
+        self.stream.local_addr()
+    }
+
+    /// Returns when there is something to read, or room for what waits to be written.
+    pub(super) async fn ready(&self) -> io::Result<Ready> {
+        let writing = Interest::READABLE | Interest::WRITABLE;
+        self.stream.ready(if self.outbox.is_empty() { Interest::READABLE } else { writing }).await
+    }
+
+    pub(super) fn queue(&mut self, message: &Outgoing, session: &Session) {
+        self.outbox.extend(encode(message, session));
+    }
+
+    pub(super) fn has_room(&self) -> bool {
+        self.outbox.len() < WRITE_BUFFER
+    }
+
+    pub(super) fn is_flushed(&self) -> bool {
+        self.outbox.is_empty()
+    }
+
+    /// Gives the kernel what it takes at once; whether it took any.
+    pub(super) fn write(&mut self) -> io::Result<bool> {
+        match self.stream.try_write(self.outbox.as_slices().0) {
+            Ok(n) => {
+                self.outbox.drain(..n);
+                self.written += n as u64;
+                Ok(true)
+            }
+            Err(e) if is_transient(&e) => Ok(false),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// The position in the stream behind all that is queued.
+    pub(super) fn queued(&self) -> u64 {
+        self.written + self.outbox.len() as u64
+    }
+
+    /// The position in the stream up to which the peer's kernel has acknowledged.
+    pub(super) fn acknowledged(&self) -> io::Result<u64> {
+        Ok(self.written.saturating_sub(sockopt::unacknowledged(&self.stream)?))
+    }
+
+    /// Whether all that was ever queued is acknowledged.
+    pub(super) fn is_delivered(&self) -> bool {
+        self.acknowledged().is_ok_and(|acknowledged| acknowledged == self.queued())
+    }
+
+    /// Reads once.
+    pub(super) fn read(&mut self) -> io::Result<Read> {
+        self.inbox.drain(..self.consumed);
+        self.consumed = 0;
+        let mut chunk = [0; READ_CHUNK];
+        match self.stream.try_read(&mut chunk) {
+            Ok(0) => Ok(Read::End),
+            Ok(n) => {
+                self.inbox.extend(chunk.iter().take(n));
+                Ok(Read::Some)
+            }
+            Err(e) if is_transient(&e) => Ok(Read::Nothing),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// Throws away what was read.
+    pub(super) fn discard(&mut self) {
+        self.inbox.clear();
+        self.consumed = 0;
+    }
+
+    /// The next whole message of what was read, or what the peer is told about it.
+    pub(super) fn message(&mut self, session: &Session) -> Option<Result<Message, Notification>> {
+        let unread = self.inbox.get(self.consumed..)?;
+        let length = match frame_len(unread) {
+            Ok(length) => length?,
+            Err(notification) => return Some(Err(notification)),
+        };
+        let frame = unread.get(..length)?;
+        self.consumed += length;
+        Some(decode(frame, session))
+    }
+
+    /// Ends our side of the stream.
+    pub(super) fn shutdown(&self) -> io::Result<()> {
+        Ok(rustix::net::shutdown(&self.stream, rustix::net::Shutdown::Write)?)
+    }
+
+    /// Ends the connection with a reset.
+    pub(super) fn reset(self) {
+        // It fails only where there is no connection any more.
+        let _ = sockopt::reset(&self.stream);
+    }
+}
+
+fn is_transient(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
+}

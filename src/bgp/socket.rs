@@ -1,0 +1,187 @@
+//! The socket of a session, from nothing to a connection under way.
+//!
+//! Every option is set before the SYN goes out, and any that fails ends the attempt: a session without its key, its
+//! TTL or its source would be another session than the one asked for.
+
+use std::io;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket};
+use std::time::Duration;
+
+use ipnetwork::IpNetwork;
+use secrecy::{ExposeSecret, SecretString};
+use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
+use tokio::net::TcpStream;
+
+use super::error::Error;
+use super::sockopt::{self, LocalAddress};
+
+/// Internet control, CS6: what routers give BGP.
+const TRAFFIC_CLASS: u32 = 0xc0;
+
+/// The local end of a session.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum LocalEnd {
+    /// Whatever the kernel takes, but never a VIP.
+    #[default]
+    Any,
+    /// This address.
+    Address(IpAddr),
+    /// This interface.
+    Interface(String),
+}
+
+/// Where and how to connect.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// The peer.
+    pub peer: SocketAddr,
+    /// The TCP-MD5 key.
+    pub password: Option<SecretString>,
+    /// TTL or hop limit of what we send.
+    pub ttl: u8,
+    /// Our end.
+    pub source: LocalEnd,
+    /// How long the peer may leave bytes unacknowledged.
+    pub user_timeout: Duration,
+}
+
+impl Target {
+    /// A connection under way: writable once it is made or has failed. Must be called inside a tokio runtime.
+    ///
+    /// # Errors
+    /// The step that failed.
+    pub fn connect(&self, is_vip: &dyn Fn(IpAddr) -> bool) -> Result<TcpStream, Error> {
+        let socket = self.socket()?;
+        if let LocalEnd::Interface(name) = &self.source {
+            socket.bind_device(Some(name.as_bytes())).map_err(|e| self.failed("bind to the source interface", e))?;
+        }
+        if let Some(source) = self.source_address(is_vip)? {
+            socket
+                .bind(&SocketAddr::new(source, 0).into())
+                .map_err(|e| self.failed("bind to the source address", e))?;
+        }
+        match socket.connect(&self.remote()?) {
+            Ok(()) => {}
+            Err(e) if e.raw_os_error() == Some(rustix::io::Errno::INPROGRESS.raw_os_error()) => {}
+            Err(e) => return Err(self.failed("connect", e)),
+        }
+        TcpStream::from_std(socket.into()).map_err(|e| self.failed("register the socket", e))
+    }
+
+    /// Checks that the kernel takes the key of this peer, if there is one (fail closed).
+    ///
+    /// # Errors
+    /// When it does not.
+    pub fn probe(&self) -> Result<(), Error> {
+        if self.password.is_some() { self.socket().map(|_| ()) } else { Ok(()) }
+    }
+
+    /// A socket of the peer's family with all its options, bound to nothing.
+    fn socket(&self) -> Result<Socket, Error> {
+        let domain = Domain::for_address(self.peer);
+        let socket = Socket::new(domain, Type::STREAM.nonblocking().cloexec(), Some(Protocol::TCP))
+            .map_err(|e| self.failed("open a socket", e))?;
+        self.set_hops(&socket).map_err(|e| self.failed("set the TTL", e))?;
+        if let Some(password) = &self.password {
+            let (peer, length) = (self.peer.ip(), password.expose_secret().len());
+            if !(1..=sockopt::LONGEST_KEY).contains(&length) {
+                return Err(Error::PasswordLength { peer, length });
+            }
+            sockopt::set_md5_key(&socket, peer, password).map_err(|source| Error::Md5Refused { peer, source })?;
+        }
+        let timeout = socket.set_tcp_user_timeout(Some(self.user_timeout));
+        timeout.and_then(|()| socket.set_tcp_nodelay(true)).map_err(|e| self.failed("set TCP options", e))?;
+        Ok(socket)
+    }
+
+    fn set_hops(&self, socket: &Socket) -> io::Result<()> {
+        match self.peer {
+            SocketAddr::V4(_) => {
+                socket.set_ttl_v4(self.ttl.into())?;
+                socket.set_tos_v4(TRAFFIC_CLASS)
+            }
+            SocketAddr::V6(_) => {
+                // A v4-mapped peer would slip past the key, which is set for the pure address.
+                socket.set_only_v6(true)?;
+                socket.set_unicast_hops_v6(self.ttl.into())?;
+                socket.set_tclass_v6(TRAFFIC_CLASS)
+            }
+        }
+    }
+
+    /// The peer's address; a link-local one needs the interface.
+    fn remote(&self) -> Result<SockAddr, Error> {
+        let (SocketAddr::V6(v6), LocalEnd::Interface(name)) = (self.peer, &self.source) else {
+            return Ok(self.peer.into());
+        };
+        let udp = UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0)).map_err(|e| self.failed("open a socket", e))?;
+        let index = rustix::net::netdevice::name_to_index(&udp, name)
+            .map_err(|e| self.failed("find the source interface", e.into()))?;
+        let scope = if v6.ip().is_unicast_link_local() { index } else { 0 };
+        Ok(SocketAddrV6::new(*v6.ip(), v6.port(), 0, scope).into())
+    }
+
+    /// The address to bind to; `None` leaves it to the kernel, which then takes no VIP.
+    fn source_address(&self, is_vip: &dyn Fn(IpAddr) -> bool) -> Result<Option<IpAddr>, Error> {
+        let peer = self.peer.ip();
+        if let LocalEnd::Address(address) = self.source {
+            return if is_vip(address) { Err(Error::SourceIsVip { peer, address }) } else { Ok(Some(address)) };
+        }
+        let vip = match self.route_from(None) {
+            Ok(address) if is_vip(address) => address,
+            Ok(_) => return Ok(None),
+            Err(e) => return Err(self.failed("find a route", e)),
+        };
+        let addresses = sockopt::local_addresses().map_err(|e| self.failed("list the addresses of this node", e))?;
+        let mut others: Vec<_> = addresses.into_iter().filter(|local| self.may_use(local, is_vip)).collect();
+        // On the peer's own subnet first, where the peer needs no route to our next hop; those of `lo` last.
+        others.sort_by_key(|local| (!is_on_link(local, peer), local.interface == "lo"));
+        let reaches = |local: &LocalAddress| self.route_from(Some(local.address)).is_ok();
+        match others.iter().find(|local| reaches(local)) {
+            Some(local) => Ok(Some(local.address)),
+            None => Err(Error::NoSource { peer, vip }),
+        }
+    }
+
+    fn may_use(&self, local: &LocalAddress, is_vip: &dyn Fn(IpAddr) -> bool) -> bool {
+        let scope = match local.address {
+            IpAddr::V4(v4) => !v4.is_loopback(),
+            IpAddr::V6(v6) => !v6.is_loopback() && !v6.is_unicast_link_local(),
+        };
+        let on_interface = match &self.source {
+            LocalEnd::Interface(name) => *name == local.interface,
+            LocalEnd::Any | LocalEnd::Address(_) => true,
+        };
+        scope && on_interface && local.address.is_ipv4() == self.peer.is_ipv4() && !is_vip(local.address)
+    }
+
+    /// The source the kernel takes towards the peer, from `source` if given. Connecting a UDP socket sends nothing.
+    fn route_from(&self, source: Option<IpAddr>) -> io::Result<IpAddr> {
+        let udp = Socket::new(Domain::for_address(self.peer), Type::DGRAM.cloexec(), Some(Protocol::UDP))?;
+        if let LocalEnd::Interface(name) = &self.source {
+            udp.bind_device(Some(name.as_bytes()))?;
+        }
+        if let Some(source) = source {
+            udp.bind(&SocketAddr::new(source, 0).into())?;
+        }
+        udp.connect(&self.remote().map_err(io::Error::other)?)?;
+        let local = udp.local_addr()?.as_socket().ok_or_else(|| io::Error::other("not an IP socket"))?;
+        Ok(local.ip())
+    }
+
+    fn failed(&self, step: &'static str, source: io::Error) -> Error {
+        Error::Socket { peer: self.peer.ip(), step, source }
+    }
+}
+
+fn is_on_link(local: &LocalAddress, peer: IpAddr) -> bool {
+    IpNetwork::with_netmask(local.address, local.netmask).is_ok_and(|network| network.contains(peer))
+}
+
+/// Sets how long the peer may leave bytes unacknowledged before the kernel gives the connection up.
+///
+/// # Errors
+/// What the kernel answers.
+pub fn set_user_timeout(stream: &TcpStream, timeout: Duration) -> io::Result<()> {
+    SockRef::from(stream).set_tcp_user_timeout(Some(timeout))
+}

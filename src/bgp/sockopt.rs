@@ -1,0 +1,152 @@
+//! The kernel interfaces for which neither socket2 nor rustix has a wrapper: the TCP-MD5 key, the length of the send
+//! queue, the addresses of this host. The only unsafe code of the speaker.
+#![expect(unsafe_code, reason = "three kernel interfaces without a safe wrapper; each block says why it is sound")]
+
+use std::io;
+use std::mem;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::{AsFd, AsRawFd};
+use std::ptr;
+
+use secrecy::{ExposeSecret, SecretString};
+use socket2::SockAddr;
+
+/// The longest key (`TCP_MD5SIG_MAXKEYLEN`), in bytes.
+pub const LONGEST_KEY: usize = 80;
+
+/// `struct tcp_md5sig` of `linux/tcp.h`.
+#[repr(C)]
+struct TcpMd5Sig {
+    address: libc::sockaddr_storage,
+    flags: u8,
+    prefix_len: u8,
+    key_len: u16,
+    interface: libc::c_int,
+    key: [u8; LONGEST_KEY],
+}
+
+const _: () = assert!(mem::size_of::<TcpMd5Sig>() == 216, "the kernel's struct tcp_md5sig is 216 bytes");
+
+/// Sets the TCP-MD5 key (RFC 2385) for segments to and from `peer`. The socket must be of the peer's family.
+///
+/// # Errors
+/// `InvalidInput` for a key of no or more than [`LONGEST_KEY`] bytes, else what the kernel answers.
+pub fn set_md5_key(socket: &impl AsFd, peer: IpAddr, key: &SecretString) -> io::Result<()> {
+    let secret = key.expose_secret().as_bytes();
+    let mut key = [0; LONGEST_KEY];
+    match key.get_mut(..secret.len()) {
+        Some(place) if !secret.is_empty() => place.copy_from_slice(secret),
+        // The kernel takes a key of length 0 as the order to delete one.
+        _ => return Err(io::Error::from(io::ErrorKind::InvalidInput)),
+    }
+    let option = TcpMd5Sig {
+        address: SockAddr::from(SocketAddr::new(peer, 0)).as_storage(),
+        flags: 0,
+        prefix_len: 0,
+        key_len: u16::try_from(secret.len()).map_err(io::Error::other)?,
+        interface: 0,
+        key,
+    };
+    let length = libc::socklen_t::try_from(mem::size_of::<TcpMd5Sig>()).map_err(io::Error::other)?;
+    // SAFETY: the descriptor is open for the whole call, `option` lives as long as the call and is as long as
+    // `length` says; the kernel copies it and keeps no pointer.
+    let rc = unsafe {
+        libc::setsockopt(
+            socket.as_fd().as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_MD5SIG_EXT,
+            ptr::from_ref(&option).cast(),
+            length,
+        )
+    };
+    if rc == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// How many bytes given to the kernel the peer has not acknowledged (`SIOCOUTQ`, tcp(7)); an unacknowledged end of
+/// the stream counts as one.
+///
+/// # Errors
+/// What the kernel answers.
+pub fn unacknowledged(socket: &impl AsFd) -> io::Result<u64> {
+    let mut bytes: libc::c_int = 0;
+    // SAFETY: the descriptor is open for the whole call; this request writes one int, which `bytes` is.
+    let rc = unsafe { libc::ioctl(socket.as_fd().as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) };
+    if rc == 0 { u64::try_from(bytes).map_err(io::Error::other) } else { Err(io::Error::last_os_error()) }
+}
+
+/// An address of this host and the length of its prefix.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LocalAddress {
+    /// The interface that has it.
+    pub interface: String,
+    /// The address.
+    pub address: IpAddr,
+    /// Its netmask.
+    pub netmask: IpAddr,
+}
+
+/// All addresses of this host.
+///
+/// # Errors
+/// What the kernel answers.
+pub fn local_addresses() -> io::Result<Vec<LocalAddress>> {
+    let mut head: *mut libc::ifaddrs = ptr::null_mut();
+    // SAFETY: `head` is a valid place for the pointer this call writes.
+    if unsafe { libc::getifaddrs(&raw mut head) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let mut found = Vec::new();
+    let mut next = head;
+    // SAFETY: getifaddrs made this list; each entry is valid until freeifaddrs below, and the list ends in null.
+    while let Some(entry) = unsafe { next.as_ref() } {
+        next = entry.ifa_next;
+        // SAFETY: both are null or point to a socket address whose size its family says.
+        let (address, netmask) = unsafe { (ip(entry.ifa_addr), ip(entry.ifa_netmask)) };
+        if let (Some(address), Some(netmask)) = (address, netmask) {
+            // SAFETY: the name of an entry is a string that ends in NUL.
+            let name = unsafe { std::ffi::CStr::from_ptr(entry.ifa_name) };
+            found.push(LocalAddress { interface: name.to_string_lossy().into_owned(), address, netmask });
+        }
+    }
+    // SAFETY: `head` came from getifaddrs, is freed once, and nothing borrowed from it is left.
+    unsafe { libc::freeifaddrs(head) };
+    Ok(found)
+}
+
+/// The IP address in a socket address, if it is one.
+///
+/// # Safety
+/// `address` must be null or point to a socket address of the size that its family has.
+unsafe fn ip(address: *const libc::sockaddr) -> Option<IpAddr> {
+    // SAFETY: null is refused here; the caller vouches for the rest.
+    let family = libc::c_int::from(unsafe { address.as_ref() }?.sa_family);
+    match family {
+        libc::AF_INET => {
+            // SAFETY: an address of this family is a sockaddr_in; the read does not ask for alignment.
+            let v4 = unsafe { address.cast::<libc::sockaddr_in>().read_unaligned() };
+            Some(IpAddr::V4(Ipv4Addr::from_bits(u32::from_be(v4.sin_addr.s_addr))))
+        }
+        libc::AF_INET6 => {
+            // SAFETY: an address of this family is a sockaddr_in6; the read does not ask for alignment.
+            let v6 = unsafe { address.cast::<libc::sockaddr_in6>().read_unaligned() };
+            Some(IpAddr::V6(Ipv6Addr::from(v6.sin6_addr.s6_addr)))
+        }
+        _ => None,
+    }
+}
+
+/// Ends a connection with a reset, now, whoever else holds the socket open: what the kernel still has to send is
+/// thrown away, and the peer sees an error (RFC 9293 §3.10.5, ABORT). `shutdown` would send what is queued first, and
+/// `close` does nothing while another descriptor is open; connecting to no address is Linux's way to abort.
+///
+/// # Errors
+/// What the kernel answers.
+pub fn reset(socket: &impl AsFd) -> io::Result<()> {
+    // Where the connection cannot be aborted (it is not made yet), closing it must not linger either.
+    let linger = rustix::net::sockopt::set_socket_linger(socket, Some(std::time::Duration::ZERO));
+    rustix::net::connect_unspec(socket).map_err(io::Error::from)?;
+    linger.map_err(io::Error::from)
+}
+
+#[cfg(test)]
+mod tests;
