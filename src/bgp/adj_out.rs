@@ -125,7 +125,7 @@ impl AdjOut {
     /// The peer asks for the routes of a family again (RFC 2918): they follow, then an End-of-RIB.
     pub fn resend(&mut self, family: Family) {
         if self.profile.families.contains(&family) {
-            self.to_announce.extend(self.wanted.keys().filter(|prefix| family_of(prefix) == family));
+            self.to_announce.extend(self.wanted.keys().filter(|prefix| Family::of(**prefix) == family));
             self.to_end.insert(family);
         }
     }
@@ -187,7 +187,7 @@ impl AdjOut {
 
 impl Profile {
     fn route(&self, prefix: IpNetwork, wish: RouteWish, routes: &RouteSet) -> Result<Route, Unsendable> {
-        let family = family_of(&prefix);
+        let family = Family::of(prefix);
         if !self.families.contains(&family) {
             return Err(Unsendable::FamilyNotNegotiated);
         }
@@ -206,15 +206,6 @@ impl Profile {
             med: wish.med,
             local_pref: self.ibgp.then(|| wish.local_pref.unwrap_or(DEFAULT_LOCAL_PREF)),
         })
-    }
-}
-
-/// The family that carries a prefix.
-#[must_use]
-pub const fn family_of(prefix: &IpNetwork) -> Family {
-    match prefix {
-        IpNetwork::V4(_) => Family::Ipv4Unicast,
-        IpNetwork::V6(_) => Family::Ipv6Unicast,
     }
 }
 

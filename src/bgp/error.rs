@@ -32,7 +32,9 @@ pub enum Error {
         source: io::Error,
     },
     /// The source address asked for is a VIP.
-    #[error("source address {address} for peer {peer} is a VIP: it moves away with the lease; name an address of this node")]
+    #[error(
+        "source address {address} for peer {peer} is a VIP: it moves away with the lease; name an address of this node"
+    )]
     SourceIsVip {
         /// Whose session.
         peer: IpAddr,

@@ -20,6 +20,28 @@ pub mod backoff;
 pub mod fsm;
 pub mod md5;
 
+#[cfg(feature = "daemon")]
+mod error;
+#[cfg(feature = "daemon")]
+mod peer;
+#[cfg(feature = "daemon")]
+pub mod socket;
+#[cfg(feature = "daemon")]
+mod sockopt;
+#[cfg(feature = "daemon")]
+mod speaker;
+#[cfg(feature = "daemon")]
+pub mod watchdog;
+
+#[cfg(feature = "daemon")]
+pub use error::Error;
+#[cfg(feature = "daemon")]
+pub use peer::{PeerKey, PeerStatus};
+#[cfg(feature = "daemon")]
+pub use socket::LocalEnd;
+#[cfg(feature = "daemon")]
+pub use speaker::{PeerSettings, Speaker, SpeakerConfig, SpeakerHandle};
+
 /// Everything the speaker should announce to every peer: the whole state.
 pub type RouteSet = BTreeMap<IpNetwork, RouteWish>;
 

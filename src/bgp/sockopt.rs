@@ -3,21 +3,20 @@
 #![expect(unsafe_code, reason = "three kernel interfaces without a safe wrapper; each block says why it is sound")]
 
 use std::io;
-use std::mem;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsFd, AsRawFd};
 use std::ptr;
 
 use secrecy::{ExposeSecret, SecretString};
-use socket2::SockAddr;
 
 /// The longest key (`TCP_MD5SIG_MAXKEYLEN`), in bytes.
 pub const LONGEST_KEY: usize = 80;
 
 /// `struct tcp_md5sig` of `linux/tcp.h`.
-#[repr(C)]
+#[repr(C, align(8))]
 struct TcpMd5Sig {
-    address: libc::sockaddr_storage,
+    /// A `struct sockaddr_storage`.
+    address: [u8; 128],
     flags: u8,
     prefix_len: u8,
     key_len: u16,
@@ -25,7 +24,7 @@ struct TcpMd5Sig {
     key: [u8; LONGEST_KEY],
 }
 
-const _: () = assert!(mem::size_of::<TcpMd5Sig>() == 216, "the kernel's struct tcp_md5sig is 216 bytes");
+const _: () = assert!(size_of::<TcpMd5Sig>() == 216, "the kernel's struct tcp_md5sig is 216 bytes");
 
 /// Sets the TCP-MD5 key (RFC 2385) for segments to and from `peer`. The socket must be of the peer's family.
 ///
@@ -40,14 +39,14 @@ pub fn set_md5_key(socket: &impl AsFd, peer: IpAddr, key: &SecretString) -> io::
         _ => return Err(io::Error::from(io::ErrorKind::InvalidInput)),
     }
     let option = TcpMd5Sig {
-        address: SockAddr::from(SocketAddr::new(peer, 0)).as_storage(),
+        address: socket_address(peer),
         flags: 0,
         prefix_len: 0,
         key_len: u16::try_from(secret.len()).map_err(io::Error::other)?,
         interface: 0,
         key,
     };
-    let length = libc::socklen_t::try_from(mem::size_of::<TcpMd5Sig>()).map_err(io::Error::other)?;
+    let length = libc::socklen_t::try_from(size_of::<TcpMd5Sig>()).map_err(io::Error::other)?;
     // SAFETY: the descriptor is open for the whole call, `option` lives as long as the call and is as long as
     // `length` says; the kernel copies it and keeps no pointer.
     let rc = unsafe {
@@ -60,6 +59,24 @@ pub fn set_md5_key(socket: &impl AsFd, peer: IpAddr, key: &SecretString) -> io::
         )
     };
     if rc == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// A `sockaddr_in` or `sockaddr_in6` of port 0: the family, and the address at its place.
+fn socket_address(address: IpAddr) -> [u8; 128] {
+    let (family, place, octets) = match address {
+        IpAddr::V4(v4) => (libc::AF_INET, 4, v4.octets().to_vec()),
+        IpAddr::V6(v6) => (libc::AF_INET6, 8, v6.octets().to_vec()),
+    };
+    // Both constants are below 16 bits.
+    let family = u16::try_from(family).unwrap_or_default().to_ne_bytes();
+    let mut storage = [0; 128];
+    for (to, from) in storage.iter_mut().zip(family) {
+        *to = from;
+    }
+    for (to, from) in storage.iter_mut().skip(place).zip(octets) {
+        *to = from;
+    }
+    storage
 }
 
 /// How many bytes given to the kernel the peer has not acknowledged (`SIOCOUTQ`, tcp(7)); an unacknowledged end of

@@ -307,6 +307,12 @@ impl Fsm {
         self.actions.pop_front()
     }
 
+    /// Whether [`Self::poll_action`] has something.
+    #[must_use]
+    pub fn has_actions(&self) -> bool {
+        !self.actions.is_empty()
+    }
+
     /// The form that messages to and from the peer have now.
     #[must_use]
     pub fn session(&self) -> Session {

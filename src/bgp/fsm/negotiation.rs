@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use super::{Config, SEND_HOLD_WITHOUT_HOLD};
-use crate::wire::bgp::{Capability, Family, Notification, Open, Session};
+use crate::wire::bgp::{Capability, Family, Notification, Open, Session, error};
 
 /// KEEPALIVEs are never sent more often than this (RFC 4271 §4.4), jitter included.
 pub(super) const SHORTEST_KEEPALIVE: Duration = Duration::from_secs(1);
@@ -62,15 +62,15 @@ impl Config {
     fn check(&self, open: &Open) -> Result<(), Notification> {
         // RFC 4271 §6.2, RFC 6793: the AS number must be the configured one, AS 0 and a bare AS_TRANS never are.
         if open.asn != self.peer_as {
-            return Err(Notification { code: 2, subcode: 2, data: Vec::new() });
+            return Err(Notification::plain(error::BAD_PEER_AS));
         }
         // RFC 6286 §2.2: an Identifier like our own is an error inside an AS only.
         if open.id.is_unspecified() || (self.is_ibgp() && open.id == self.router_id) {
-            return Err(Notification { code: 2, subcode: 3, data: Vec::new() });
+            return Err(Notification::plain(error::BAD_IDENTIFIER));
         }
         // RFC 4271 §6.2.
         if matches!(open.hold_time, 1 | 2) {
-            return Err(Notification { code: 2, subcode: 6, data: Vec::new() });
+            return Err(Notification::plain(error::UNACCEPTABLE_HOLD_TIME));
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use super::{
     Timers,
 };
 use crate::time::Instant;
-use crate::wire::bgp::{Message, Notification, Open, Outgoing};
+use crate::wire::bgp::{ErrorCode, Message, Notification, Open, Outgoing, error};
 
 impl Fsm {
     /// Tells the machine what happened.
@@ -35,17 +35,17 @@ impl Fsm {
                 fsm.act(Action::Close(Close::Drop));
                 fsm.retry(now, StateName::Connect, Reason::ConnectTimeout)
             }
-            State::OpenSent { .. } => fsm.refuse(now, StateName::OpenSent, HOLD_TIMER_EXPIRED),
+            State::OpenSent { .. } => fsm.refuse(now, StateName::OpenSent, Notification::hold_timer_expired()),
             State::OpenConfirm { negotiated, timers } => match fsm.tick(now, &negotiated, timers) {
                 Tick::Goes(timers) => State::OpenConfirm { negotiated, timers },
-                Tick::HoldExpired => fsm.refuse(now, StateName::OpenConfirm, HOLD_TIMER_EXPIRED),
+                Tick::HoldExpired => fsm.refuse(now, StateName::OpenConfirm, Notification::hold_timer_expired()),
                 Tick::SendHoldExpired => fsm.give_up(now, StateName::OpenConfirm),
             },
             State::Established { negotiated, timers, since } => match fsm.tick(now, &negotiated, timers) {
                 Tick::Goes(timers) => State::Established { negotiated, timers, since },
                 Tick::HoldExpired => {
                     fsm.settle(now, since);
-                    fsm.refuse(now, StateName::Established, HOLD_TIMER_EXPIRED)
+                    fsm.refuse(now, StateName::Established, Notification::hold_timer_expired())
                 }
                 Tick::SendHoldExpired => {
                     fsm.settle(now, since);
@@ -118,7 +118,7 @@ impl Fsm {
             Input::Received(Message::Open(open)) => self.opened(now, &open),
             Input::Received(Message::Notification(notification)) => self.refused(now, FROM, notification),
             Input::Received(message @ (Message::Update(_) | Message::Keepalive | Message::RouteRefresh(_))) => {
-                self.refuse(now, FROM, unexpected(FROM, &message))
+                self.refuse(now, FROM, unexpected(error::UNEXPECTED_IN_OPEN_SENT, &message))
             }
             // An OPEN that the peer does not take is covered by the wait for its own.
             Input::Start | Input::Connected | Input::Blocked | Input::Unblocked => State::OpenSent { hold },
@@ -140,7 +140,7 @@ impl Fsm {
             Input::Received(Message::Notification(notification)) => self.refused(now, FROM, notification),
             // RFC 6608 §4. A second OPEN would be a collision (§6.8) if we listened.
             Input::Received(message @ (Message::Open(_) | Message::Update(_) | Message::RouteRefresh(_))) => {
-                self.refuse(now, FROM, unexpected(FROM, &message))
+                self.refuse(now, FROM, unexpected(error::UNEXPECTED_IN_OPEN_CONFIRM, &message))
             }
             Input::Blocked => {
                 timers.send = timers.send.or(Some(now + negotiated.send_hold()));
@@ -180,7 +180,7 @@ impl Fsm {
             }
             Input::Received(message @ Message::Open(_)) => {
                 self.settle(now, up.since);
-                self.refuse(now, FROM, unexpected(FROM, &message))
+                self.refuse(now, FROM, unexpected(error::UNEXPECTED_IN_ESTABLISHED, &message))
             }
             Input::Blocked => {
                 up.timers.send = up.timers.send.or(Some(now + up.negotiated.send_hold()));
@@ -315,42 +315,16 @@ enum Tick {
     SendHoldExpired,
 }
 
-/// RFC 4271 §6.5.
-const HOLD_TIMER_EXPIRED: Notification = Notification { code: 4, subcode: 0, data: Vec::new() };
-
 /// RFC 6608 §4: which state it was, and the type of the message.
-fn unexpected(state: StateName, message: &Message) -> Notification {
-    let subcode = match state {
-        StateName::OpenSent => 1,
-        StateName::OpenConfirm => 2,
-        StateName::Established => 3,
-        StateName::Idle | StateName::Connect => 0,
-    };
-    let kind = match message {
-        Message::Open(_) => 1,
-        Message::Update(_) => 2,
-        Message::Notification(_) => 3,
-        Message::Keepalive => 4,
-        Message::RouteRefresh(_) => 5,
-    };
-    Notification { code: 5, subcode, data: vec![kind] }
+fn unexpected(state: ErrorCode, message: &Message) -> Notification {
+    Notification::unexpected_message(state, message.kind())
 }
-
-/// RFC 9003 §2: the text is at most 255 octets of UTF-8.
-const LONGEST_TEXT: usize = 255;
 
 impl Stop {
     fn notification(&self) -> Notification {
         match self {
-            Self::Shutdown(text) => Notification { code: 6, subcode: 2, data: shutdown_text(text) },
-            Self::Deconfigured => Notification { code: 6, subcode: 3, data: Vec::new() },
+            Self::Shutdown(text) => Notification::administrative_shutdown(text),
+            Self::Deconfigured => Notification::plain(error::CEASE_PEER_DECONFIGURED),
         }
     }
-}
-
-fn shutdown_text(text: &str) -> Vec<u8> {
-    let end = text.floor_char_boundary(LONGEST_TEXT);
-    let text = text.as_bytes().get(..end).unwrap_or_default();
-    let length = u8::try_from(text.len()).unwrap_or(u8::MAX);
-    std::iter::once(length).chain(text.iter().copied()).collect()
 }

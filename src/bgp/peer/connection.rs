@@ -8,8 +8,9 @@ use std::net::SocketAddr;
 use tokio::io::{Interest, Ready};
 use tokio::net::TcpStream;
 
+use crate::bgp::fsm::Input;
 use crate::bgp::sockopt;
-use crate::wire::bgp::{Message, Notification, Outgoing, Session, decode, encode, frame_len};
+use crate::wire::bgp::{MessageType, Outgoing, Session, decode, encode, frame_len, message_type};
 
 /// UPDATEs are put into the buffer while it is shorter than this. Beyond, they wait in the Adj-RIB-Out, where a
 /// withdrawal still overtakes them.
@@ -118,16 +119,24 @@ impl Connection {
         self.consumed = 0;
     }
 
-    /// The next whole message of what was read, or what the peer is told about it.
-    pub(super) fn message(&mut self, session: &Session) -> Option<Result<Message, Notification>> {
+    /// The next whole message of what was read, as the state machine's input.
+    pub(super) fn message(&mut self, session: &Session) -> Option<Input> {
         let unread = self.inbox.get(self.consumed..)?;
-        let length = match frame_len(unread) {
-            Ok(length) => length?,
-            Err(notification) => return Some(Err(notification)),
+        let message = match frame_len(unread) {
+            Ok(length) => {
+                let frame = unread.get(..length?)?;
+                self.consumed += frame.len();
+                decode(frame, session)
+            }
+            Err(notification) => Err(notification),
         };
-        let frame = unread.get(..length)?;
-        self.consumed += length;
-        Some(decode(frame, session))
+        let is_notification = message_type(unread) == Some(MessageType::Notification);
+        Some(match message {
+            Ok(message) => Input::Received(message),
+            // RFC 4271 §6.4: an error in a NOTIFICATION is not answered.
+            Err(error) if is_notification => Input::Down(format!("a NOTIFICATION came that is malformed: {error}")),
+            Err(error) => Input::Malformed(error),
+        })
     }
 
     /// Ends our side of the stream.
@@ -136,7 +145,7 @@ impl Connection {
     }
 
     /// Ends the connection with a reset.
-    pub(super) fn reset(self) {
+    pub(super) fn reset(&self) {
         // It fails only where there is no connection any more.
         let _ = sockopt::reset(&self.stream);
     }

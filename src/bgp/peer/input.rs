@@ -1,0 +1,93 @@
+//! What comes from the peer: the connection itself, and what it says on it.
+
+use std::io;
+use std::net::SocketAddr;
+
+use ipnetwork::IpNetwork;
+
+use super::Peer;
+use super::connection::{Connection, Read};
+use super::link::{Event, Link, Live};
+use crate::bgp::fsm::Input;
+use crate::clock;
+use crate::time::Instant;
+use crate::wire::bgp::{Message, Outcome};
+
+impl Peer {
+    pub(super) fn on_event(&mut self, event: Event) {
+        let now = clock::now();
+        match event {
+            Event::Dialed(Ok(())) => self.connected(now),
+            Event::Dialed(Err(error)) => self.fsm.handle(now, Input::Down(format!("connect: {error}"))),
+            Event::Readable => self.read(now),
+            Event::Writable => {}
+            Event::Failed(error) => self.lost(now, &error.to_string()),
+        }
+    }
+
+    fn connected(&mut self, now: Instant) {
+        let Link::Dialing(stream) = std::mem::replace(&mut self.link, Link::None) else { return };
+        match self.adopt(Connection::new(stream)) {
+            Ok(live) => {
+                let local = live.local;
+                self.link = Link::Live(Box::new(live));
+                self.wiring.report.update(|status| status.local = Some(local));
+                self.fsm.handle(now, Input::Connected);
+            }
+            Err(error) => self.fsm.handle(now, Input::Down(error.to_string())),
+        }
+    }
+
+    /// Takes the connection under guard, and sees that its own end is no VIP.
+    fn adopt(&self, connection: Connection) -> io::Result<Live> {
+        let local: SocketAddr = connection.local()?;
+        let is_announced = self.wiring.routes.borrow().contains_key(&IpNetwork::from(local.ip()));
+        if is_announced || self.settings.avoid_source.contains(&local.ip()) {
+            return Err(io::Error::other(format!("the kernel took the VIP {} as source address", local.ip())));
+        }
+        let guard = self.wiring.watchdog.guard(connection.stream())?;
+        Ok(Live::new(connection, guard, local))
+    }
+
+    /// Reads once and hands on what it is.
+    fn read(&mut self, now: Instant) {
+        // After a pause nothing is answered before the clock was looked at: what is over is over.
+        self.cut_if_over(now);
+        self.fsm.handle_timeout(now);
+        self.act(now);
+        let Link::Live(live) = &mut self.link else { return };
+        match live.connection.read() {
+            Ok(Read::Some) if live.closing.is_some() => live.connection.discard(),
+            Ok(Read::Some) => self.hear(now),
+            Ok(Read::Nothing) => {}
+            Ok(Read::End) => self.lost(now, "the peer closed the connection"),
+            Err(error) => self.lost(now, &format!("read: {error}")),
+        }
+    }
+
+    fn hear(&mut self, now: Instant) {
+        loop {
+            let session = self.fsm.session();
+            let Link::Live(live) = &mut self.link else { return };
+            if live.closing.is_some() {
+                return live.connection.discard();
+            }
+            let Some(input) = live.connection.message(&session) else { return };
+            self.note(&input);
+            self.fsm.handle(now, input);
+            self.act(now);
+        }
+    }
+
+    /// Errors in received routes do not concern us, but whoever looks for the reason of something wants to see them.
+    fn note(&self, input: &Input) {
+        if let Input::Received(Message::Update(update)) = input {
+            match &update.outcome {
+                Outcome::Accepted => {}
+                Outcome::AttributeDiscard(what) | Outcome::TreatAsWithdraw(what) => {
+                    tracing::debug!(peer = %self.settings.key(), error = %what, "received UPDATE is malformed");
+                }
+            }
+        }
+    }
+}

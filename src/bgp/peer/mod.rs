@@ -1,0 +1,358 @@
+//! One peer: drives its state machine and its Adj-RIB-Out over a socket.
+//!
+//! ```text
+//! loop { turn: clock, timers, routes, write, delivery, orders   until nothing is left to do
+//!        wait: deadline, routes, orders, socket }
+//! ```
+//!
+//! The promises: the clock is compared with the end of what is announced before every write, and what is over is cut
+//! with a reset; nothing here waits for the peer; a flood of input is read one chunk a turn, after everything else.
+
+mod connection;
+mod input;
+mod link;
+mod output;
+mod status;
+
+use std::io;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use ipnetwork::IpNetwork;
+use tokio::sync::watch;
+
+pub(super) use status::Report;
+pub use status::{PeerKey, PeerStatus};
+
+use super::RouteSet;
+use super::adj_out::{AdjOut, Profile};
+use super::fsm::{self, Action, Close, Fsm, Input, Negotiated, Reason, State, StateName, Stop};
+use super::md5::Counters;
+use super::socket::{self, Target};
+use super::speaker::{PeerSettings, user_timeout};
+use super::watchdog::Watchdog;
+use crate::clock::{self, Timer};
+use crate::time::Instant;
+use crate::wire::bgp::Outgoing;
+use link::Link;
+
+/// How long the peer may take to hear a NOTIFICATION out after an error.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// What a stop without an order (the handle is gone) may take.
+const STOP_UNASKED: Duration = Duration::from_secs(1);
+
+/// The order to end the session in good order.
+#[derive(Clone, Debug)]
+pub(super) struct StopOrder {
+    pub(super) text: String,
+    pub(super) deadline: Instant,
+}
+
+/// A stop that is carried out.
+#[derive(Debug)]
+struct Stopping {
+    order: StopOrder,
+    /// When the Cease is sent even if the withdrawals are not delivered.
+    cease_by: Instant,
+    ceased: bool,
+}
+
+/// A peer's ends of what connects it with the rest.
+#[derive(Debug)]
+pub(super) struct Wiring {
+    pub(super) routes: watch::Receiver<RouteSet>,
+    pub(super) stop: watch::Receiver<Option<StopOrder>>,
+    pub(super) report: Report,
+    pub(super) watchdog: Watchdog,
+}
+
+#[derive(Debug)]
+pub(super) struct Peer {
+    fsm: Fsm,
+    target: Target,
+    settings: PeerSettings,
+    local_as: u32,
+    ibgp: bool,
+    wiring: Wiring,
+    link: Link,
+    /// The machine asked for a connection while the last one is still being closed.
+    dial_pending: bool,
+    /// The MD5 counters before the attempt to connect.
+    md5_before: Option<Counters>,
+    /// The routes may differ from what the Adj-RIB-Out was told last.
+    routes_new: bool,
+    /// Whether somebody can still send routes.
+    routes_open: bool,
+    stopping: Option<Stopping>,
+    timer: Timer,
+}
+
+impl Peer {
+    /// A peer that is not dialled yet. Must be called inside a tokio runtime.
+    pub(super) fn new(
+        machine: fsm::Config,
+        target: Target,
+        settings: PeerSettings,
+        wiring: Wiring,
+    ) -> io::Result<Self> {
+        Ok(Self {
+            local_as: machine.local_as,
+            ibgp: machine.is_ibgp(),
+            fsm: Fsm::new(machine),
+            target,
+            settings,
+            wiring,
+            link: Link::None,
+            dial_pending: false,
+            md5_before: None,
+            routes_new: true,
+            routes_open: true,
+            stopping: None,
+            timer: Timer::new()?,
+        })
+    }
+
+    /// Runs until the stop it is ordered is carried out.
+    pub(super) async fn run(mut self) {
+        self.fsm.handle(clock::now(), Input::Start);
+        loop {
+            self.turn();
+            if self.is_done() {
+                return;
+            }
+            self.wait().await;
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        self.stopping.is_some()
+            && matches!(self.fsm.state(), State::Idle { retry_at: None })
+            && matches!(self.link, Link::None)
+    }
+
+    /// Everything that can be done without waiting, the clock first.
+    fn turn(&mut self) {
+        loop {
+            let now = clock::now();
+            self.cut_if_over(now);
+            self.fsm.handle_timeout(now);
+            self.act(now);
+            self.take_routes(now);
+            self.write();
+            self.check_delivery();
+            self.check_closing();
+            self.obey(now);
+            if !self.fsm.has_actions() {
+                return;
+            }
+        }
+    }
+
+    async fn wait(&mut self) {
+        let deadline = self.next_deadline();
+        let event = tokio::select! {
+            biased;
+            () = self.timer.until(deadline) => return,
+            order = self.wiring.stop.changed(), if self.stopping.is_none() => {
+                self.take_order(order.is_ok());
+                return;
+            }
+            routes = self.wiring.routes.changed(), if self.routes_open => {
+                self.routes_open = routes.is_ok();
+                self.routes_new = true;
+                return;
+            }
+            event = self.link.event() => event,
+        };
+        self.on_event(event);
+    }
+
+    fn next_deadline(&self) -> Option<Instant> {
+        let stopping = self.stopping.as_ref().filter(|stopping| !stopping.ceased).map(|stopping| stopping.cease_by);
+        [self.fsm.next_deadline(), self.link.next_deadline(), stopping].into_iter().flatten().min()
+    }
+
+    /// Half of the time a stop has is for the withdrawals, the rest for the Cease.
+    fn take_order(&mut self, ordered: bool) {
+        let now = clock::now();
+        let order = self.wiring.stop.borrow_and_update().clone().filter(|_| ordered);
+        let order = order.unwrap_or_else(|| StopOrder { text: String::new(), deadline: now + STOP_UNASKED });
+        let cease_by = now + (order.deadline - now) / 2;
+        self.stopping = Some(Stopping { order, cease_by, ceased: false });
+        self.routes_new = true;
+    }
+
+    /// The Cease goes out when the withdrawals are delivered, or there is no more time to wait for that.
+    fn obey(&mut self, now: Instant) {
+        let Some(stopping) = self.stopping.as_mut().filter(|stopping| !stopping.ceased) else { return };
+        let withdrawn = self.link.is_clear() && !self.routes_new;
+        if withdrawn || now >= stopping.cease_by || self.fsm.state().name() != StateName::Established {
+            stopping.ceased = true;
+            self.link.close_by(stopping.order.deadline);
+            let text = stopping.order.text.clone();
+            self.fsm.handle(now, Input::Stop(Stop::Shutdown(text)));
+        }
+    }
+
+    fn act(&mut self, now: Instant) {
+        while let Some(action) = self.fsm.poll_action() {
+            match action {
+                Action::Dial => self.dial(now),
+                Action::Send(message) => self.send(&message),
+                Action::Up(negotiated) => self.come_up(&negotiated),
+                Action::Resend(family) => {
+                    if let Some(adj) = self.link.adj_out() {
+                        adj.resend(family);
+                    }
+                }
+                Action::Close(how) => self.close(now, how),
+                Action::Changed { from, to, reason } => self.changed(now, from, to, &reason),
+            }
+        }
+    }
+
+    fn dial(&mut self, now: Instant) {
+        if !matches!(self.link, Link::None) {
+            self.dial_pending = true;
+            return;
+        }
+        self.md5_before = self.target.password.as_ref().and_then(|_| md5_counters());
+        let routes = self.wiring.routes.clone();
+        let avoided = &self.settings.avoid_source;
+        let is_vip = move |address: IpAddr| {
+            avoided.contains(&address) || routes.borrow().contains_key(&IpNetwork::from(address))
+        };
+        match self.target.connect(&is_vip) {
+            Ok(stream) => self.link = Link::Dialing(stream),
+            Err(error) => self.fsm.handle(now, Input::Down(error.to_string())),
+        }
+    }
+
+    fn send(&mut self, message: &Outgoing) {
+        let session = self.fsm.session();
+        let Link::Live(live) = &mut self.link else { return };
+        // Behind bytes that wait, a KEEPALIVE says nothing that they do not; so it cannot pile up either.
+        if *message != Outgoing::Keepalive || live.connection.is_flushed() {
+            live.connection.queue(message, &session);
+        }
+    }
+
+    /// The session is up: what the peer is told depends on what was negotiated.
+    fn come_up(&mut self, negotiated: &Negotiated) {
+        let Link::Live(live) = &mut self.link else { return };
+        let _ = socket::set_user_timeout(live.connection.stream(), user_timeout(negotiated.hold_time));
+        let hops = [Some(live.local.ip()), self.settings.next_hop_other_family];
+        let hops = || hops.into_iter().flatten().filter(|hop| !self.settings.avoid_source.contains(hop));
+        live.adj_out = Some(AdjOut::new(Profile {
+            local_as: self.local_as,
+            ibgp: self.ibgp,
+            families: negotiated.families.clone(),
+            next_hop_v4: hops().find_map(|hop| match hop {
+                IpAddr::V4(v4) => Some(v4),
+                IpAddr::V6(_) => None,
+            }),
+            // A link-local address means nothing beyond the link, and alone is no next hop (RFC 2545 §3).
+            next_hop_v6: hops().find_map(|hop| match hop {
+                IpAddr::V6(v6) => Some(v6).filter(|v6| !v6.is_unicast_link_local()),
+                IpAddr::V4(_) => None,
+            }),
+        }));
+        self.routes_new = true;
+    }
+
+    fn close(&mut self, now: Instant, how: Close) {
+        if self.dial_pending {
+            // The connection to end was never begun; the one there is is being closed already.
+            self.dial_pending = false;
+            return;
+        }
+        let deadline = self.stopping.as_ref().map_or(now + LAST_WORDS, |stopping| stopping.order.deadline);
+        match (how, &mut self.link) {
+            (Close::Deliver, Link::Live(live)) => live.closing = Some(deadline),
+            (Close::Deliver | Close::Drop, _) => self.drop_link(),
+        }
+    }
+
+    /// Ends the connection; with a reset where the kernel would go on sending for us.
+    fn drop_link(&mut self) {
+        match &self.link {
+            Link::Live(live) if !live.connection.is_delivered() => self.reset_link(),
+            Link::Live(_) | Link::Dialing(_) | Link::None => self.forget_link(),
+        }
+    }
+
+    /// Ends the connection with a reset.
+    fn reset_link(&mut self) {
+        if let Link::Live(live) = &self.link {
+            live.connection.reset();
+        }
+        self.forget_link();
+    }
+
+    fn forget_link(&mut self) {
+        self.link = Link::None;
+        self.wiring.report.update(|status| {
+            status.local = None;
+            status.outstanding.clear();
+            status.announced.clear();
+            status.unsendable.clear();
+        });
+    }
+
+    fn changed(&mut self, now: Instant, from: StateName, to: StateName, reason: &Reason) {
+        let peer = self.settings.key();
+        let md5 = self.md5_verdict(reason);
+        let text = md5.as_ref().map_or_else(|| reason.to_string(), |md5| format!("{reason}; {md5}"));
+        let failed = to == StateName::Idle && !matches!(reason, Reason::Stopped) && self.stopping.is_none();
+        if failed {
+            tracing::warn!(%peer, %from, %to, reason = %text, "session state changed");
+        } else {
+            tracing::info!(%peer, %from, %to, reason = %text, "session state changed");
+        }
+        let negotiated = match self.fsm.state() {
+            State::OpenConfirm { negotiated, .. } | State::Established { negotiated, .. } => Some(negotiated.clone()),
+            State::Idle { .. } | State::Connect { .. } | State::OpenSent { .. } => None,
+        };
+        self.wiring.report.update(|status| {
+            status.state = to;
+            status.since = now;
+            status.negotiated = negotiated;
+            status.established_count += u64::from(to == StateName::Established);
+            if failed {
+                status.last_error = Some(text);
+            }
+        });
+    }
+
+    /// What the kernel's counters say about an attempt with a password that found only silence.
+    fn md5_verdict(&mut self, reason: &Reason) -> Option<Counters> {
+        let before = self.md5_before.filter(|_| matches!(reason, Reason::ConnectTimeout))?;
+        md5_counters().map(|counters| counters.since(before))
+    }
+
+    /// The connection is gone, or has to be.
+    fn lost(&mut self, now: Instant, why: &str) {
+        let why = match &self.link {
+            Link::Live(live) if live.guard.fired() => {
+                "the watchdog reset the connection: the entitlement ran out while this program hung"
+            }
+            Link::Live(_) | Link::Dialing(_) | Link::None => why,
+        };
+        if let Link::Live(live) = &self.link
+            && live.closing.is_some()
+        {
+            tracing::debug!(peer = %self.settings.key(), reason = why, "connection ended while it was being closed");
+            return self.closed(now);
+        }
+        self.fsm.handle(now, Input::Down(why.to_owned()));
+    }
+}
+
+/// The counters of this thread's network namespace.
+fn md5_counters() -> Option<Counters> {
+    Counters::parse(&std::fs::read_to_string("/proc/thread-self/net/netstat").ok()?)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,113 @@
+//! What goes to the peer: routes into the Adj-RIB-Out, bytes to the kernel, and the end of what is over.
+
+use super::Peer;
+use super::link::Link;
+use super::status::Report;
+use crate::bgp::RouteSet;
+use crate::bgp::adj_out::AdjOut;
+use crate::bgp::fsm::Input;
+use crate::clock;
+use crate::time::Instant;
+use crate::wire::bgp::Outgoing;
+
+impl Peer {
+    /// Tells the Adj-RIB-Out what is wanted, and the peer what follows from it.
+    pub(super) fn take_routes(&mut self, now: Instant) {
+        let session = self.fsm.session();
+        let Link::Live(live) = &mut self.link else { return };
+        let (Some(adj), None) = (&mut live.adj_out, live.closing) else { return };
+        if self.routes_new {
+            self.routes_new = false;
+            // While this is borrowed nobody can send the next set: see `PeerStatus::outstanding`.
+            let routes = self.wiring.routes.borrow_and_update();
+            if self.routes_open && self.stopping.is_none() {
+                adj.want(now, &routes);
+            } else {
+                adj.want(now, &RouteSet::new());
+            }
+            report_routes(&self.wiring.report, adj);
+        }
+        let mut told = false;
+        while live.connection.has_room() {
+            let Some(update) = adj.poll(now) else { break };
+            live.connection.queue(&Outgoing::Update(update), &session);
+            told = true;
+        }
+        if told {
+            live.delivery.expect(live.connection.queued());
+            report_routes(&self.wiring.report, adj);
+        }
+    }
+
+    /// Gives the kernel what it takes, looking at the clock before each byte goes.
+    pub(super) fn write(&mut self) {
+        loop {
+            let Link::Live(live) = &mut self.link else { return };
+            live.arm();
+            if live.connection.is_flushed() {
+                return;
+            }
+            let now = clock::now();
+            if live.is_over(now) {
+                return self.cut_if_over(now);
+            }
+            match live.connection.write() {
+                Ok(true) => self.fsm.handle(now, Input::Unblocked),
+                Ok(false) => return self.fsm.handle(now, Input::Blocked),
+                Err(error) => return self.lost(now, &format!("write: {error}")),
+            }
+        }
+    }
+
+    /// What is over and not delivered as withdrawn is taken from the peer with the connection.
+    pub(super) fn cut_if_over(&mut self, now: Instant) {
+        let is_over = match &self.link {
+            Link::Live(live) => live.is_over(now),
+            Link::None | Link::Dialing(_) => false,
+        };
+        if is_over {
+            self.reset_link();
+            self.lost(now, "the entitlement ran out before a withdrawal was delivered: connection reset");
+        }
+    }
+
+    pub(super) fn check_delivery(&mut self) {
+        let Link::Live(live) = &mut self.link else { return };
+        if live.check_delivery(clock::now())
+            && let Some(adj) = &live.adj_out
+        {
+            report_routes(&self.wiring.report, adj);
+        }
+    }
+
+    /// Carries on with the end of a connection: our side ends when all is written, the rest when the peer's does.
+    pub(super) fn check_closing(&mut self) {
+        let now = clock::now();
+        let Link::Live(live) = &mut self.link else { return };
+        let Some(deadline) = live.closing else { return };
+        if live.connection.is_flushed() && !live.is_shut {
+            live.is_shut = true;
+            if live.connection.shutdown().is_err() {
+                return self.closed(now);
+            }
+        }
+        if now >= deadline {
+            self.closed(now);
+        }
+    }
+
+    pub(super) fn closed(&mut self, now: Instant) {
+        self.drop_link();
+        if std::mem::take(&mut self.dial_pending) {
+            self.dial(now);
+        }
+    }
+}
+
+fn report_routes(report: &Report, adj: &AdjOut) {
+    report.update(|status| {
+        status.outstanding = adj.outstanding();
+        status.announced = adj.announced();
+        status.unsendable.clone_from(adj.unsendable());
+    });
+}

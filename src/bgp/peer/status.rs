@@ -1,0 +1,90 @@
+//! What the rest of the program may know about a peer.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use ipnetwork::IpNetwork;
+use tokio::sync::watch;
+
+use crate::bgp::adj_out::Unsendable;
+use crate::bgp::fsm::{Negotiated, StateName};
+use crate::time::Instant;
+
+/// What names a peer: its address and port.
+pub type PeerKey = SocketAddr;
+
+/// How a peer stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerStatus {
+    /// The state of its session.
+    pub state: StateName,
+    /// Since when.
+    pub since: Instant,
+    /// Our end of the connection.
+    pub local: Option<SocketAddr>,
+    /// What was negotiated, in OpenConfirm (from its OPEN on) and Established; its hold time bounds how long the peer
+    /// keeps our routes when we vanish.
+    pub negotiated: Option<Negotiated>,
+    /// Routes that the peer may hold from us or is about to be told: announced, or withdrawn and not known to be
+    /// delivered. An address may be taken down once no peer has it here: whatever a peer is going to be told
+    /// stands here before the sender of the routes can send the next set.
+    pub outstanding: BTreeSet<IpNetwork>,
+    /// Routes the peer was told.
+    pub announced: BTreeSet<IpNetwork>,
+    /// Routes that are wanted but cannot be sent to this peer, and why.
+    pub unsendable: BTreeMap<IpNetwork, Unsendable>,
+    /// How often the session came up.
+    pub established_count: u64,
+    /// Why the last session or attempt ended.
+    pub last_error: Option<String>,
+}
+
+impl PeerStatus {
+    /// How a peer stands that was never dialled.
+    pub(in crate::bgp) const fn new(now: Instant) -> Self {
+        Self {
+            state: StateName::Idle,
+            since: now,
+            local: None,
+            negotiated: None,
+            outstanding: BTreeSet::new(),
+            announced: BTreeSet::new(),
+            unsendable: BTreeMap::new(),
+            established_count: 0,
+            last_error: None,
+        }
+    }
+
+    /// Whether the session is up.
+    #[must_use]
+    pub const fn established(&self) -> bool {
+        matches!(self.state, StateName::Established)
+    }
+}
+
+/// The status of all peers, each written by its own task.
+pub(in crate::bgp) type Board = watch::Sender<BTreeMap<PeerKey, PeerStatus>>;
+
+/// One peer's place on the board.
+#[derive(Debug)]
+pub(in crate::bgp) struct Report {
+    board: Arc<Board>,
+    key: PeerKey,
+}
+
+impl Report {
+    pub(in crate::bgp) const fn new(board: Arc<Board>, key: PeerKey) -> Self {
+        Self { board, key }
+    }
+
+    /// Changes the status; who watches is told only if that made a difference.
+    pub(super) fn update(&self, change: impl FnOnce(&mut PeerStatus)) {
+        self.board.send_if_modified(|board| {
+            let Some(status) = board.get_mut(&self.key) else { return false };
+            let before = status.clone();
+            change(status);
+            *status != before
+        });
+    }
+}

@@ -1,0 +1,198 @@
+//! The speaker: all peers, each in a task of its own, so that one's trouble never disturbs another.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::error::Error;
+use super::fsm;
+use super::peer::{Peer, PeerKey, PeerStatus, Report, StopOrder, Wiring};
+use super::socket::{LocalEnd, Target};
+use super::watchdog::Watchdog;
+use super::{RouteSet, fsm::SEND_HOLD_WITHOUT_HOLD};
+use crate::clock;
+use crate::time::Instant;
+use crate::wire::bgp::Family;
+
+/// TTL where none is asked for: an eBGP peer is one hop away (RFC 4271 §5.1.3), one in our own AS may be anywhere.
+const TTL_EBGP: u8 = 1;
+const TTL_IBGP: u8 = 64;
+
+/// What the speaker must know.
+#[derive(Clone, Debug)]
+pub struct SpeakerConfig {
+    /// Our AS.
+    pub local_as: u32,
+    /// Our BGP Identifier.
+    pub router_id: Ipv4Addr,
+    /// The hold time we propose: 0, or 3 s and more, in whole seconds.
+    pub hold_time: Duration,
+    /// The longest interval of KEEPALIVEs.
+    pub keepalive: Duration,
+    /// Whom to dial.
+    pub peers: Vec<PeerSettings>,
+}
+
+/// One peer.
+#[derive(Clone, Debug)]
+pub struct PeerSettings {
+    /// Its address.
+    pub address: IpAddr,
+    /// Its port.
+    pub port: u16,
+    /// Its AS.
+    pub asn: u32,
+    /// The TCP-MD5 key, 1 to 80 bytes.
+    pub password: Option<SecretString>,
+    /// TTL or hop limit of our packets (multihop); `None` is 1 to other ASes and 64 within our own.
+    pub ttl: Option<u8>,
+    /// Our end of the connection.
+    pub source: LocalEnd,
+    /// Addresses that are never our end nor a next hop: the VIPs. Those announced are avoided anyway.
+    pub avoid_source: Vec<IpAddr>,
+    /// The next hop of routes of the family that the session does not run over.
+    pub next_hop_other_family: Option<IpAddr>,
+}
+
+/// All peers, ready to be dialled.
+#[derive(Debug)]
+pub struct Speaker {
+    config: SpeakerConfig,
+    watchdog: Watchdog,
+    board: Arc<watch::Sender<BTreeMap<PeerKey, PeerStatus>>>,
+    stop: watch::Receiver<Option<StopOrder>>,
+}
+
+/// What the rest of the program holds of a running speaker. When the last one is dropped the speaker stops.
+#[derive(Clone, Debug)]
+pub struct SpeakerHandle {
+    board: Arc<watch::Sender<BTreeMap<PeerKey, PeerStatus>>>,
+    stop: Arc<watch::Sender<Option<StopOrder>>>,
+}
+
+impl SpeakerHandle {
+    /// How each peer stands. Hold no borrow of it while sending a set of routes: a peer that takes routes up writes
+    /// its status in between.
+    #[must_use]
+    pub fn status(&self) -> watch::Receiver<BTreeMap<PeerKey, PeerStatus>> {
+        self.board.subscribe()
+    }
+
+    /// Ends all sessions in good order: withdraw, deliver, Cease 6/2 with this text (RFC 9003), close. What is not
+    /// done by `deadline` is cut. [`Speaker::run`] returns then.
+    pub fn stop(&self, text: impl Into<String>, deadline: Instant) {
+        self.stop.send_replace(Some(StopOrder { text: text.into(), deadline }));
+    }
+}
+
+impl Speaker {
+    /// Checks what can be checked without a peer: the timers, the source addresses, that the kernel takes every
+    /// password. Starts the watchdog's thread.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn new(config: SpeakerConfig) -> Result<(Self, SpeakerHandle), Error> {
+        let seconds = config.hold_time.as_secs();
+        if matches!(seconds, 1 | 2) || seconds > u16::MAX.into() || config.hold_time.subsec_nanos() != 0 {
+            return Err(Error::HoldTime(seconds));
+        }
+        let now = clock::now();
+        let mut statuses = BTreeMap::new();
+        for peer in &config.peers {
+            peer.check(&config)?;
+            if statuses.insert(peer.key(), PeerStatus::new(now)).is_some() {
+                return Err(Error::Duplicate(peer.key()));
+            }
+        }
+        let watchdog = Watchdog::start().map_err(Error::Watchdog)?;
+        let board = Arc::new(watch::Sender::new(statuses));
+        let (stop, stopped) = watch::channel(None);
+        let handle = SpeakerHandle { board: board.clone(), stop: Arc::new(stop) };
+        Ok((Self { config, watchdog, board, stop: stopped }, handle))
+    }
+
+    /// Dials all peers and tells them `routes` until it is told to stop. If the sender of `routes` is dropped nobody
+    /// vouches for them any more: they are withdrawn.
+    ///
+    /// # Errors
+    /// When the kernel gives no timer for a peer; no peer was dialled then.
+    pub async fn run(self, routes: watch::Receiver<RouteSet>) -> Result<(), Error> {
+        let mut peers = Vec::new();
+        for settings in &self.config.peers {
+            let wiring = Wiring {
+                routes: routes.clone(),
+                stop: self.stop.clone(),
+                report: Report::new(self.board.clone(), settings.key()),
+                watchdog: self.watchdog.clone(),
+            };
+            let fsm = settings.machine(&self.config, rand::random());
+            let target = settings.target(&self.config);
+            let peer = Peer::new(fsm, target, settings.clone(), wiring);
+            peers.push(peer.map_err(|source| Error::Timer { peer: settings.address, source })?);
+        }
+        // The peers' own ends are all that keeps the routes' sender waiting for a reader.
+        drop(routes);
+        let mut tasks: JoinSet<()> = peers.into_iter().map(Peer::run).collect();
+        while let Some(ended) = tasks.join_next().await {
+            if let Err(error) = ended {
+                tracing::error!(%error, "a peer's task failed");
+            }
+        }
+        Ok(())
+    }
+}
+
+impl PeerSettings {
+    /// What names this peer.
+    #[must_use]
+    pub const fn key(&self) -> PeerKey {
+        SocketAddr::new(self.address, self.port)
+    }
+
+    fn check(&self, config: &SpeakerConfig) -> Result<(), Error> {
+        match self.source {
+            LocalEnd::Address(address) if self.avoid_source.contains(&address) => {
+                return Err(Error::SourceIsVip { peer: self.address, address });
+            }
+            LocalEnd::Address(_) | LocalEnd::Any | LocalEnd::Interface(_) => {}
+        }
+        self.target(config).probe()
+    }
+
+    fn target(&self, config: &SpeakerConfig) -> Target {
+        let ttl = if self.asn == config.local_as { TTL_IBGP } else { TTL_EBGP };
+        Target {
+            peer: self.key(),
+            password: self.password.clone(),
+            ttl: self.ttl.unwrap_or(ttl),
+            source: self.source.clone(),
+            user_timeout: user_timeout((!config.hold_time.is_zero()).then_some(config.hold_time)),
+        }
+    }
+
+    fn machine(&self, config: &SpeakerConfig, seed: u64) -> fsm::Config {
+        fsm::Config {
+            local_as: config.local_as,
+            router_id: config.router_id,
+            peer_as: self.asn,
+            hold_time: u16::try_from(config.hold_time.as_secs()).unwrap_or(u16::MAX),
+            keepalive: config.keepalive,
+            families: [Family::Ipv4Unicast, Family::Ipv6Unicast].into(),
+            seed,
+        }
+    }
+}
+
+/// How long the kernel waits for an acknowledgement (TCP_USER_TIMEOUT): just short of the hold time, after which the
+/// peer would end the session anyway.
+pub(super) fn user_timeout(hold_time: Option<Duration>) -> Duration {
+    hold_time.unwrap_or(SEND_HOLD_WITHOUT_HOLD) * 9 / 10
+}
+
+#[cfg(test)]
+mod tests;
