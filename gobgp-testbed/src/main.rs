@@ -1,1 +1,51 @@
-fn main() {}
+//! The `testbed` program; see `testbed help`.
+
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use gobgp_testbed::{demo, parts, run, scenarios};
+
+const HELP: &str = "\
+testbed: real routers, a real Kubernetes API and three nodes in network namespaces
+
+  testbed demo [--keep]      three nodes, one VIP, the leader killed once, live; --keep leaves it running
+  testbed test [name ...]    all scenarios, or those whose name contains one of the words
+  testbed list               the scenarios and what they show
+  testbed clean              remove what earlier runs left behind
+
+Environment: TESTBED_CACHE (default ~/.cache/vipcast-testbed), VIPCAST_BIN (default: beside this program),
+KUBEBUILDER_ASSETS (a directory with kube-apiserver and etcd).";
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    match command(&words) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("testbed: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn command(words: &[String]) -> Result<ExitCode> {
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["demo", options @ ..] => match options {
+            [] => demo::play(false)?,
+            ["--keep"] => demo::play(true)?,
+            _ => bail!("demo knows only --keep, not {options:?}"),
+        },
+        ["test", names @ ..] => return scenarios::play(names),
+        ["list"] => scenarios::list(),
+        ["clean"] => run::clean()?,
+        // The testbed's own helpers, run by itself.
+        ["reap", id] => run::reap(id)?,
+        ["probe", target, micros] => {
+            let every = micros.parse().context("the interval is a number of microseconds")?;
+            parts::probe::helper(target.parse()?, std::time::Duration::from_micros(every))?;
+        }
+        ["help" | "--help" | "-h"] | [] => println!("{HELP}"),
+        _ => bail!("unknown command {words:?}; see `testbed help`"),
+    }
+    Ok(ExitCode::SUCCESS)
+}

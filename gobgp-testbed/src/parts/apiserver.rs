@@ -1,0 +1,108 @@
+//! A kube-apiserver on a node.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+
+use super::pki::{Pair, Pki};
+use crate::host::Host;
+use crate::paths;
+use crate::process::Process;
+use crate::wait;
+
+/// Where every API server listens, on all of its node's addresses (the VIP too).
+pub const PORT: u16 = 6443;
+
+/// A running API server.
+#[derive(Debug)]
+pub struct ApiServer {
+    host: Host,
+    address: Ipv4Addr,
+    certificate: Pair,
+    etcd: String,
+    authority: String,
+    service_account_key: String,
+    process: Option<Process>,
+}
+
+impl ApiServer {
+    /// Starts it; ready it is later, see [`ApiServer::wait_ready`].
+    ///
+    /// # Errors
+    /// When the program is missing or cannot be started.
+    pub fn start(host: &Host, address: Ipv4Addr, endpoint: Ipv4Addr, pki: &Pki, etcd: &str) -> Result<Self> {
+        let mut server = Self {
+            host: host.clone(),
+            address,
+            certificate: pki.api_server(host.name(), address, endpoint)?,
+            etcd: etcd.to_owned(),
+            authority: pki.authority.display().to_string(),
+            service_account_key: pki.service_account_key.display().to_string(),
+            process: None,
+        };
+        server.launch()?;
+        Ok(server)
+    }
+
+    fn launch(&mut self) -> Result<()> {
+        let process = self.host.spawn("apiserver", &paths::kube_apiserver()?, |command| {
+            command.args([
+                format!("--etcd-servers={}", self.etcd),
+                format!("--advertise-address={}", self.address),
+                format!("--secure-port={PORT}"),
+                format!("--client-ca-file={}", self.authority),
+                format!("--tls-cert-file={}", self.certificate.certificate.display()),
+                format!("--tls-private-key-file={}", self.certificate.key.display()),
+                format!("--service-account-key-file={}", self.service_account_key),
+                format!("--service-account-signing-key-file={}", self.service_account_key),
+                format!("--cert-dir={}", self.host.file("certs").display()),
+                "--service-account-issuer=https://kubernetes.default.svc.cluster.local".to_owned(),
+                "--service-cluster-ip-range=10.96.0.0/16".to_owned(),
+                "--authorization-mode=RBAC".to_owned(),
+                "--profiling=false".to_owned(),
+            ]);
+        })?;
+        self.process = Some(process);
+        Ok(())
+    }
+
+    /// Waits for `/readyz` to say ok, asked as anyone may.
+    ///
+    /// # Errors
+    /// When it ends or is not ready in time.
+    pub fn wait_ready(&self, within: Duration) -> Result<()> {
+        wait::until(&format!("the API server on {} to be ready", self.host.name()), within, || {
+            self.process()?.alive()?;
+            let url = format!("https://{}:{PORT}/readyz", self.address);
+            let said = self.host.exec("curl", &["-sS", "--max-time", "2", "--cacert", &self.authority, &url])?;
+            ensure!(said == "ok", "{said}");
+            Ok(())
+        })
+    }
+
+    /// Its process, to freeze or look at.
+    ///
+    /// # Errors
+    /// When it was killed.
+    pub fn process(&self) -> Result<&Process> {
+        use anyhow::Context;
+        self.process.as_ref().with_context(|| format!("the API server on {} is not running", self.host.name()))
+    }
+
+    /// Kills it.
+    pub fn kill(&mut self) {
+        self.process = None;
+    }
+
+    /// Starts it again after [`ApiServer::kill`]; nothing where it still runs.
+    ///
+    /// # Errors
+    /// As [`ApiServer::start`].
+    pub fn restart(&mut self) -> Result<()> {
+        if self.process.as_ref().is_some_and(|process| process.alive().is_ok()) {
+            return Ok(());
+        }
+        self.launch()
+    }
+}

@@ -1,0 +1,141 @@
+//! FRR: zebra and bgpd, read as JSON through vtysh.
+
+use std::fmt::Write;
+use std::os::unix::fs::chown;
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use super::router::{Conf, Origin, Path, Session};
+use crate::host::{Host, capture};
+use crate::paths::debian;
+use crate::process::Process;
+
+const ZEBRA: &str = "/usr/lib/frr/zebra";
+const BGPD: &str = "/usr/lib/frr/bgpd";
+
+/// Sockets, configuration and pid files, owned by FRR's user: its daemons drop root.
+fn directory(host: &Host) -> PathBuf {
+    host.file("frr")
+}
+
+pub(super) fn start(host: &Host, conf: &Conf) -> Result<Vec<Process>> {
+    let dir = directory(host);
+    std::fs::create_dir_all(&dir)?;
+    let owner = |flag| -> Result<u32> { Ok(capture(Command::new("id").args([flag, "frr"]))?.trim().parse()?) };
+    chown(&dir, Some(owner("-u")?), Some(owner("-g")?))?;
+    std::fs::write(dir.join("zebra.conf"), "log stdout\n")?;
+    std::fs::write(dir.join("bgpd.conf"), config(conf))?;
+    let daemon = |name: &str, program: &str, port: Option<u16>| {
+        host.spawn(name, &debian(program, "frr")?, |command| {
+            command.arg("-f").arg(dir.join(format!("{name}.conf"))).arg("-i").arg(dir.join(format!("{name}.pid")));
+            command.arg("-z").arg(dir.join("zebra.sock")).arg("--vty_socket").arg(&dir).args(["-P", "0"]);
+            if let Some(port) = port {
+                command.args(["-p", &port.to_string()]);
+            }
+        })
+    };
+    Ok(vec![daemon("zebra", ZEBRA, None)?, daemon("bgpd", BGPD, Some(conf.port))?])
+}
+
+fn config(conf: &Conf) -> String {
+    let mut text = format!(
+        "log stdout\nlog timestamp precision 3\ndebug bgp neighbor-events\nrouter bgp {}\n bgp router-id {}\n\
+         \x20no bgp ebgp-requires-policy\n no bgp default ipv4-unicast\n bgp log-neighbor-changes\n",
+        conf.asn, conf.router_id
+    );
+    for neighbor in &conf.neighbors {
+        let peer = format!(" neighbor {}", neighbor.address);
+        let _ = write!(
+            text,
+            "{peer} remote-as {}\n{peer} passive\n{peer} timers {} {}\n",
+            neighbor.asn,
+            conf.keepalive(),
+            conf.hold
+        );
+        if let Some(hops) = conf.ebgp_multihop(neighbor) {
+            let _ = writeln!(text, "{peer} ebgp-multihop {hops}");
+        }
+        if let Some(password) = &neighbor.password {
+            let _ = writeln!(text, "{peer} password {password}");
+        }
+    }
+    let paths = if conf.multipath { 8 } else { 1 };
+    for family in ["ipv4", "ipv6"] {
+        let _ =
+            writeln!(text, " address-family {family} unicast\n  maximum-paths {paths}\n  maximum-paths ibgp {paths}");
+        for neighbor in &conf.neighbors {
+            let _ = writeln!(text, "  neighbor {} activate", neighbor.address);
+        }
+        text.push_str(" exit-address-family\n");
+    }
+    text
+}
+
+fn query(host: &Host, words: &str) -> Result<Value> {
+    let mut vtysh = Command::new(debian("/usr/bin/vtysh", "frr")?);
+    let text = capture(vtysh.arg("--vty_socket").arg(directory(host)).args(["-d", "bgpd", "-c", words]))?;
+    serde_json::from_str(&text).with_context(|| format!("vtysh printed {text:?}"))
+}
+
+pub(super) fn paths(host: &Host, prefix: &str) -> Result<Vec<Path>> {
+    let family = if prefix.contains(':') { "ipv6" } else { "ipv4" };
+    let said = query(host, &format!("show bgp {family} unicast {prefix} json"))?;
+    said.get("paths").and_then(Value::as_array).into_iter().flatten().map(|entry| path(prefix, entry)).collect()
+}
+
+fn path(prefix: &str, entry: &Value) -> Result<Path> {
+    let number = |field: &str| entry.get(field).and_then(Value::as_u64).and_then(|n| u32::try_from(n).ok());
+    let words = |pointer: &str| entry.pointer(pointer).and_then(Value::as_str);
+    let next_hop = words("/nexthops/0/ip").with_context(|| format!("a path without next hop: {entry}"))?;
+    let asns = words("/aspath/string").unwrap_or_default().split_whitespace();
+    Ok(Path {
+        prefix: prefix.to_owned(),
+        next_hop: next_hop.parse()?,
+        as_path: asns.filter_map(|asn| asn.parse().ok()).collect(),
+        origin: Origin::from_word(words("/origin").unwrap_or_default())?,
+        med: number("metric"),
+        local_pref: number("locPrf"),
+        best: entry.pointer("/bestpath/overall").and_then(Value::as_bool).unwrap_or(false),
+    })
+}
+
+pub(super) fn sessions(host: &Host) -> Result<Vec<Session>> {
+    let said = query(host, "show bgp neighbors json")?;
+    let peers = said.as_object().into_iter().flatten().filter(|(_, peer)| peer.is_object());
+    peers.map(|(address, peer)| session(address, peer)).collect()
+}
+
+fn session(address: &str, peer: &Value) -> Result<Session> {
+    let words = |field: &str| peer.get(field).and_then(Value::as_str).unwrap_or_default();
+    let reasons = [words("lastResetDueTo"), words("lastNotificationReason"), words("lastErrorCodeSubcode")];
+    Ok(Session {
+        peer: address.parse().with_context(|| format!("vtysh printed the peer {address:?}"))?,
+        established: words("bgpState") == "Established",
+        state: words("bgpState").to_owned(),
+        last_error: reasons.iter().filter(|reason| !reason.is_empty()).copied().collect::<Vec<_>>().join(", "),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_a_path_as_frr_8_4_prints_it() {
+        let entry = serde_json::json!({"aspath":{"string":"65000","length":1},"origin":"incomplete","metric":100,"valid":true,
+            "bestpath":{"overall":true},"nexthops":[{"ip":"10.77.0.11","afi":"ipv4","used":true}]});
+        let expected = Path {
+            prefix: "10.88.0.40/32".to_owned(),
+            next_hop: [10, 77, 0, 11].into(),
+            as_path: vec![65000],
+            origin: Origin::Incomplete,
+            med: Some(100),
+            local_pref: None,
+            best: true,
+        };
+        assert_eq!(path("10.88.0.40/32", &entry).unwrap(), expected);
+    }
+}

@@ -1,0 +1,13 @@
+//! What runs on the hosts: routers, etcd, API servers, vipcast, the client's probe.
+
+pub mod api;
+pub mod apiserver;
+pub mod bird;
+pub mod etcd;
+pub mod frr;
+pub mod gobgpd;
+pub mod openbgpd;
+pub mod pki;
+pub mod probe;
+pub mod router;
+pub mod vipcast;

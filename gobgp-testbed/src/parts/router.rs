@@ -1,0 +1,399 @@
+//! A router under one roof, whichever program it is: configuration in, paths and sessions out.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+
+use super::{bird, frr, gobgpd, openbgpd};
+use crate::host::Host;
+use crate::lab::{NODE_AS, Net};
+use crate::process::{Log, Process};
+use crate::wait;
+
+/// Which program the router is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// GoBGP 4: shows the table best, does not forward.
+    Gobgpd,
+    /// BIRD 2: forwards.
+    Bird,
+    /// FRR: forwards.
+    Frr,
+    /// `OpenBGPD`: does not forward here.
+    Openbgpd,
+}
+
+impl Kind {
+    /// All four.
+    pub const ALL: [Self; 4] = [Self::Gobgpd, Self::Bird, Self::Frr, Self::Openbgpd];
+
+    /// Its number in the lab's networks.
+    #[must_use]
+    pub fn number(self) -> u8 {
+        match self {
+            Self::Gobgpd => 1,
+            Self::Bird => 2,
+            Self::Frr => 3,
+            Self::Openbgpd => 4,
+        }
+    }
+
+    /// Its AS number in the lab.
+    #[must_use]
+    pub fn asn(self) -> u32 {
+        65000 + u32::from(self.number())
+    }
+
+    /// Its address on the data network.
+    #[must_use]
+    pub fn address(self) -> IpAddr {
+        IpAddr::V4(Net::Data.v4(self.number()))
+    }
+
+    /// Whether it writes routes to its kernel, and so has a leg in the client's network.
+    #[must_use]
+    pub fn forwards(self) -> bool {
+        matches!(self, Self::Bird | Self::Frr)
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Gobgpd => "gobgpd",
+            Self::Bird => "bird",
+            Self::Frr => "frr",
+            Self::Openbgpd => "openbgpd",
+        })
+    }
+}
+
+/// A peer of the router. The router never dials: it waits for the node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Neighbor {
+    /// Where it comes from.
+    pub address: IpAddr,
+    /// Its AS number; the router's own makes the session internal.
+    pub asn: u32,
+    /// TCP-MD5.
+    pub password: Option<String>,
+    /// Hops away, where not on the same network.
+    pub multihop: Option<u8>,
+}
+
+impl Neighbor {
+    /// A node at this address, in the nodes' AS, one hop away, without a password.
+    #[must_use]
+    pub fn new(address: IpAddr) -> Self {
+        Self { address, asn: NODE_AS, password: None, multihop: None }
+    }
+}
+
+/// What a router is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conf {
+    /// Its own AS.
+    pub asn: u32,
+    /// Its router ID.
+    pub router_id: Ipv4Addr,
+    /// Where it listens.
+    pub port: u16,
+    /// The hold time it offers, seconds; its keepalives come at a third.
+    pub hold: u16,
+    /// Its peers.
+    pub neighbors: Vec<Neighbor>,
+    /// Use equal paths together.
+    pub multipath: bool,
+    /// Prefixes it announces to its peers, to make noise (BIRD only; see [`Router::flap`]).
+    pub flood: u32,
+    /// Keep the program's own waiting time after a session error (BIRD: 60–300 s) instead of a short one.
+    pub patient: bool,
+}
+
+impl Conf {
+    /// The lab's router of this kind with the three nodes as peers, hold time 9 s.
+    #[must_use]
+    pub fn new(kind: Kind) -> Self {
+        Self {
+            asn: kind.asn(),
+            router_id: Net::Data.v4(kind.number()),
+            port: 179,
+            hold: 9,
+            neighbors: (11..=13).map(|number| Neighbor::new(IpAddr::V4(Net::Data.v4(number)))).collect(),
+            multipath: false,
+            flood: 0,
+            patient: false,
+        }
+    }
+
+    /// The keepalive interval that goes with the hold time.
+    #[must_use]
+    pub fn keepalive(&self) -> u16 {
+        self.hold / 3
+    }
+
+    /// The hops that must be configured: only external sessions are tied to one.
+    pub(crate) fn ebgp_multihop(&self, neighbor: &Neighbor) -> Option<u8> {
+        neighbor.multihop.filter(|_| neighbor.asn != self.asn)
+    }
+}
+
+/// RFC 4271 §5.1.1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// `i`
+    Igp,
+    /// `e`
+    Egp,
+    /// `?`
+    Incomplete,
+}
+
+impl Origin {
+    /// From the words the four programs use.
+    pub(crate) fn from_word(word: &str) -> Result<Self> {
+        match word.to_ascii_lowercase().as_str() {
+            "igp" => Ok(Self::Igp),
+            "egp" => Ok(Self::Egp),
+            "incomplete" => Ok(Self::Incomplete),
+            _ => anyhow::bail!("unknown origin {word:?}"),
+        }
+    }
+}
+
+/// A path in the router's table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Path {
+    /// `10.88.0.40/32`
+    pub prefix: String,
+    /// Where it points.
+    pub next_hop: IpAddr,
+    /// The AS path, nearest first.
+    pub as_path: Vec<u32>,
+    /// ORIGIN.
+    pub origin: Origin,
+    /// `MULTI_EXIT_DISC`, where sent. FRR shows 0 for none.
+    pub med: Option<u32>,
+    /// `LOCAL_PREF`, where the program shows it.
+    pub local_pref: Option<u32>,
+    /// The one in use.
+    pub best: bool,
+}
+
+/// A session as the router sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    /// The peer.
+    pub peer: IpAddr,
+    /// Whether it is up.
+    pub established: bool,
+    /// The state in the router's own word.
+    pub state: String,
+    /// Why it ended last, in the router's own words; empty where it keeps none.
+    pub last_error: String,
+}
+
+/// A running router.
+#[derive(Debug)]
+pub struct Router {
+    kind: Kind,
+    host: Host,
+    conf: RefCell<Conf>,
+    processes: RefCell<Vec<Process>>,
+}
+
+impl Router {
+    /// Starts the program and waits until its CLI answers.
+    ///
+    /// # Errors
+    /// When it is not installed, does not start, or does not answer in time.
+    pub fn start(kind: Kind, host: &Host, conf: Conf) -> Result<Self> {
+        let router = Self { kind, host: host.clone(), conf: RefCell::new(conf), processes: RefCell::default() };
+        router.launch()?;
+        Ok(router)
+    }
+
+    fn launch(&self) -> Result<()> {
+        let conf = self.conf.borrow().clone();
+        let processes = match self.kind {
+            Kind::Gobgpd => vec![gobgpd::start(&self.host, &conf)?],
+            Kind::Bird => vec![bird::start(&self.host, &conf)?],
+            Kind::Frr => frr::start(&self.host, &conf)?,
+            Kind::Openbgpd => vec![openbgpd::start(&self.host, &conf)?],
+        };
+        self.processes.replace(processes);
+        let listening = format!("{} to know its peers", self.kind);
+        wait::until(&listening, Duration::from_secs(20), || {
+            self.processes.borrow().iter().try_for_each(Process::alive)?;
+            let known = self.sessions()?.len();
+            ensure!(known == conf.neighbors.len(), "{known} peers");
+            Ok(())
+        })
+    }
+
+    /// Which program it is.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The host it runs on.
+    #[must_use]
+    pub fn host(&self) -> &Host {
+        &self.host
+    }
+
+    /// Its log (FRR: bgpd's).
+    ///
+    /// # Errors
+    /// When it is not running.
+    pub fn log(&self) -> Result<Log> {
+        let processes = self.processes.borrow();
+        Ok(processes.last().with_context(|| format!("{} is not running", self.kind))?.log().clone())
+    }
+
+    /// Ends it in good order (SIGTERM): its peers get a Cease.
+    ///
+    /// # Errors
+    /// When it does not end within 10 s.
+    pub fn stop(&self) -> Result<()> {
+        for process in self.processes.take().iter().rev() {
+            process.term()?;
+            process.wait_exit(Duration::from_secs(10))?;
+        }
+        Ok(())
+    }
+
+    /// Kills it (SIGKILL).
+    pub fn kill(&self) {
+        self.processes.take();
+    }
+
+    /// Freezes it: sessions stay, nothing is answered.
+    ///
+    /// # Errors
+    /// When it is not running.
+    pub fn freeze(&self) -> Result<()> {
+        self.processes.borrow().iter().try_for_each(Process::freeze)
+    }
+
+    /// Undoes [`Router::freeze`].
+    ///
+    /// # Errors
+    /// When it is not running.
+    pub fn thaw(&self) -> Result<()> {
+        self.processes.borrow().iter().try_for_each(Process::thaw)
+    }
+
+    /// Starts it again after [`Router::stop`] or [`Router::kill`].
+    ///
+    /// # Errors
+    /// As [`Router::start`].
+    pub fn restart(&self) -> Result<()> {
+        self.launch()
+    }
+
+    /// All paths to a prefix; none is an empty list.
+    ///
+    /// # Errors
+    /// When the CLI fails or prints something unknown.
+    pub fn paths(&self, prefix: &str) -> Result<Vec<Path>> {
+        match self.kind {
+            Kind::Gobgpd => gobgpd::paths(&self.host, prefix),
+            Kind::Bird => bird::paths(&self.host, prefix),
+            Kind::Frr => frr::paths(&self.host, prefix),
+            Kind::Openbgpd => openbgpd::paths(&self.host, prefix),
+        }
+        .with_context(|| format!("failed to read the table of {}", self.kind))
+    }
+
+    /// The path in use.
+    ///
+    /// # Errors
+    /// As [`Router::paths`].
+    pub fn best(&self, prefix: &str) -> Result<Option<Path>> {
+        Ok(self.paths(prefix)?.into_iter().find(|path| path.best))
+    }
+
+    /// All sessions.
+    ///
+    /// # Errors
+    /// When the CLI fails or prints something unknown.
+    pub fn sessions(&self) -> Result<Vec<Session>> {
+        match self.kind {
+            Kind::Gobgpd => gobgpd::sessions(&self.host),
+            Kind::Bird => bird::sessions(&self.host),
+            Kind::Frr => frr::sessions(&self.host),
+            Kind::Openbgpd => openbgpd::sessions(&self.host),
+        }
+        .with_context(|| format!("failed to read the sessions of {}", self.kind))
+    }
+
+    /// The session with one peer.
+    ///
+    /// # Errors
+    /// When there is no such peer.
+    pub fn session(&self, peer: IpAddr) -> Result<Session> {
+        let all = self.sessions()?;
+        all.into_iter()
+            .find(|session| session.peer == peer)
+            .with_context(|| format!("{} has no peer {peer}", self.kind))
+    }
+
+    /// Waits until the best path to `prefix` points at `next_hop`, and returns it.
+    ///
+    /// # Errors
+    /// When it does not in time; with what is there.
+    pub fn wait_best(&self, prefix: &str, next_hop: IpAddr, within: Duration) -> Result<Path> {
+        wait::until(&format!("{prefix} via {next_hop} in {}", self.kind), within, || {
+            let paths = self.paths(prefix)?;
+            let best = paths.iter().find(|path| path.best && path.next_hop == next_hop);
+            best.cloned().with_context(|| format!("{paths:?}"))
+        })
+    }
+
+    /// Waits until there is no path to `prefix` from `next_hop` (from anyone, where `None`).
+    ///
+    /// # Errors
+    /// When it is still there in the end.
+    pub fn wait_gone(&self, prefix: &str, next_hop: Option<IpAddr>, within: Duration) -> Result<()> {
+        wait::until(&format!("{prefix} to leave {}", self.kind), within, || {
+            let paths = self.paths(prefix)?;
+            ensure!(!paths.iter().any(|path| next_hop.is_none_or(|hop| hop == path.next_hop)), "{paths:?}");
+            Ok(())
+        })
+    }
+
+    /// Waits until the session with `peer` is up.
+    ///
+    /// # Errors
+    /// When it is not in time; with its state.
+    pub fn wait_established(&self, peer: IpAddr, within: Duration) -> Result<()> {
+        wait::until(&format!("{} to have a session with {peer}", self.kind), within, || {
+            let session = self.session(peer)?;
+            ensure!(session.established, "{session:?}");
+            Ok(())
+        })
+    }
+
+    /// Withdraws (`false`) or announces all of [`Conf::flood`] at once. BIRD only.
+    ///
+    /// # Errors
+    /// When the router is not BIRD or refuses.
+    pub fn flap(&self, announced: bool) -> Result<()> {
+        ensure!(self.kind == Kind::Bird, "only bird floods");
+        bird::flap(&self.host, announced)
+    }
+
+    /// A report for a failed scenario: sessions and paths.
+    #[must_use]
+    pub fn report(&self, prefix: &str) -> String {
+        if self.processes.borrow().is_empty() {
+            return format!("{}: not running", self.kind);
+        }
+        format!("{}: {:#?}\n{:#?}", self.kind, self.sessions(), self.paths(prefix))
+    }
+}

@@ -1,0 +1,88 @@
+//! What must hold, against the real thing: named scenarios on one cluster, and their runner.
+
+mod lifecycle;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+
+use crate::clock;
+use crate::cluster::{Cluster, check_tools};
+
+/// Generous: figures belong to the bench, these deadlines only tell "never" from "slowly".
+pub(crate) const SOON: Duration = Duration::from_secs(15);
+
+/// One scenario.
+#[derive(Debug, Clone, Copy)]
+pub struct Scenario {
+    /// What `testbed test <name>` selects by.
+    pub name: &'static str,
+    /// What it shows.
+    pub shows: &'static str,
+    run: fn(&mut Cluster) -> Result<()>,
+}
+
+/// All scenarios in the order they run.
+pub const ALL: &[Scenario] = &[
+    Scenario {
+        name: "01-main-job",
+        shows: "lease, address, route in gobgpd and BIRD, HTTPS through the VIP",
+        run: lifecycle::main_job,
+    },
+    Scenario {
+        name: "02-sigterm",
+        shows: "SIGTERM: withdrawn, Cease 6/2, address gone, lease released, exit 0, the next node announces",
+        run: lifecycle::sigterm,
+    },
+    Scenario {
+        name: "02-sigterm-under-flood",
+        shows: "the same while the router floods us with updates",
+        run: lifecycle::sigterm_under_flood,
+    },
+    Scenario {
+        name: "03-kill",
+        shows: "kill -9: the route goes with the socket, the next node announces, the old address is cleaned",
+        run: lifecycle::kill,
+    },
+];
+
+/// Prints the scenarios.
+pub fn list() {
+    for scenario in ALL {
+        println!("{:24} {}", scenario.name, scenario.shows);
+    }
+}
+
+/// Runs all scenarios, or those whose name contains one of `words`; failed ones are reported and the rest goes on.
+///
+/// # Errors
+/// When no scenario has such a name, or the cluster does not come up.
+pub fn play(words: &[&str]) -> Result<ExitCode> {
+    let chosen = |scenario: &&Scenario| words.is_empty() || words.iter().any(|word| scenario.name.contains(word));
+    let scenarios: Vec<&Scenario> = ALL.iter().filter(chosen).collect();
+    ensure!(!scenarios.is_empty(), "no scenario is named {words:?}; see `testbed list`");
+    check_tools()?;
+    println!("bringing up the cluster");
+    let mut cluster = Cluster::start()?;
+    let mut failed = 0;
+    for scenario in &scenarios {
+        println!("{} ...", scenario.name);
+        let start = clock::now();
+        let outcome = cluster.reset().and_then(|()| (scenario.run)(&mut cluster));
+        let took = clock::since(start).as_secs_f64();
+        match outcome {
+            Ok(()) => println!("{}: passed, {took:.1} s", scenario.name),
+            Err(error) => {
+                failed += 1;
+                println!("{}: FAILED, {took:.1} s\n  {error:#}\n{}", scenario.name, cluster.report());
+                cluster.lab.run.keep_logs();
+            }
+        }
+    }
+    if failed > 0 {
+        println!("the logs are in {}; `testbed clean` removes them", cluster.lab.run.dir().display());
+    }
+    println!("{} passed, {failed} failed", scenarios.len() - failed);
+    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
