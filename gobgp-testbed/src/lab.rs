@@ -126,7 +126,7 @@ impl Lab {
         }
         fabric.nft(
             "table bridge lab { set from { type ifname; }; set to { type ifname; }; \
-             chain forward { type filter hook forward priority 0; iifname @from drop; oifname @to drop; } }",
+             chain forward { type filter hook forward priority 0; iifname @from drop; oifname @to drop; }; }",
         )?;
         let ops = Host::create(&run, "ops")?;
         let client = Host::create(&run, "client")?;

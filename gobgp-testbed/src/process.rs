@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
-use crate::wait;
+use crate::wait::{self, Hopeless};
 
 /// A running program in a process group of its own, killed when dropped.
 #[derive(Debug)]
@@ -125,7 +125,10 @@ impl Process {
     pub fn alive(&self) -> Result<()> {
         match self.exited()? {
             None => Ok(()),
-            Some(status) => bail!("{} ended ({status}); its log ends:\n{}", self.name, self.log.tail(15)),
+            Some(status) => {
+                let tail = self.log.tail(15);
+                Err(Hopeless(format!("{} ended ({status}); its log ends:\n{tail}", self.name)).into())
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 
 use super::pki::{Pair, Pki};
 use crate::host::Host;
@@ -23,6 +23,7 @@ pub struct ApiServer {
     etcd: String,
     authority: String,
     service_account_key: String,
+    service_account_public: String,
     process: Option<Process>,
 }
 
@@ -39,6 +40,7 @@ impl ApiServer {
             etcd: etcd.to_owned(),
             authority: pki.authority.display().to_string(),
             service_account_key: pki.service_account_key.display().to_string(),
+            service_account_public: pki.service_account_public.display().to_string(),
             process: None,
         };
         server.launch()?;
@@ -54,7 +56,7 @@ impl ApiServer {
                 format!("--client-ca-file={}", self.authority),
                 format!("--tls-cert-file={}", self.certificate.certificate.display()),
                 format!("--tls-private-key-file={}", self.certificate.key.display()),
-                format!("--service-account-key-file={}", self.service_account_key),
+                format!("--service-account-key-file={}", self.service_account_public),
                 format!("--service-account-signing-key-file={}", self.service_account_key),
                 format!("--cert-dir={}", self.host.file("certs").display()),
                 "--service-account-issuer=https://kubernetes.default.svc.cluster.local".to_owned(),
@@ -86,7 +88,6 @@ impl ApiServer {
     /// # Errors
     /// When it was killed.
     pub fn process(&self) -> Result<&Process> {
-        use anyhow::Context;
         self.process.as_ref().with_context(|| format!("the API server on {} is not running", self.host.name()))
     }
 

@@ -4,14 +4,16 @@ use std::fmt::Write;
 use std::os::unix::fs::chown;
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use super::router::{Conf, Origin, Path, Session};
 use crate::host::{Host, capture};
 use crate::paths::debian;
 use crate::process::Process;
+use crate::wait;
 
 const ZEBRA: &str = "/usr/lib/frr/zebra";
 const BGPD: &str = "/usr/lib/frr/bgpd";
@@ -37,12 +39,21 @@ pub(super) fn start(host: &Host, conf: &Conf) -> Result<Vec<Process>> {
             }
         })
     };
-    Ok(vec![daemon("zebra", ZEBRA, None)?, daemon("bgpd", BGPD, Some(conf.port))?])
+    // A bgpd that does not find zebra tries again only after 10 s.
+    let socket = dir.join("zebra.sock");
+    let _ = std::fs::remove_file(&socket);
+    let zebra = daemon("zebra", ZEBRA, None)?;
+    wait::until("zebra's socket", Duration::from_secs(10), || {
+        zebra.alive()?;
+        ensure!(socket.exists(), "{} is not there", socket.display());
+        Ok(())
+    })?;
+    Ok(vec![zebra, daemon("bgpd", BGPD, Some(conf.port))?])
 }
 
 fn config(conf: &Conf) -> String {
     let mut text = format!(
-        "log stdout\nlog timestamp precision 3\ndebug bgp neighbor-events\nrouter bgp {}\n bgp router-id {}\n\
+        "log stdout\nlog timestamp precision 3\ndebug bgp updates in\nrouter bgp {}\n bgp router-id {}\n\
          \x20no bgp ebgp-requires-policy\n no bgp default ipv4-unicast\n bgp log-neighbor-changes\n",
         conf.asn, conf.router_id
     );

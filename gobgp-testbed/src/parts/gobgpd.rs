@@ -32,10 +32,12 @@ fn config(conf: &Conf) -> String {
         let _ = write!(
             text,
             "[[neighbors]]\n[neighbors.config]\nneighbor-address = \"{}\"\npeer-as = {}\nauth-password = \"{password}\"\n\
-             [neighbors.transport.config]\npassive-mode = true\n\
-             [neighbors.timers.config]\nhold-time = {}\nkeepalive-interval = {}\nidle-hold-time-after-reset = 1\n",
+             [neighbors.transport.config]\npassive-mode = {}\n\
+             [neighbors.timers.config]\nhold-time = {}\nkeepalive-interval = {}\nconnect-retry = 1\n\
+             idle-hold-time-after-reset = 1\n",
             neighbor.address,
             neighbor.asn,
+            !neighbor.dial,
             conf.hold,
             conf.keepalive()
         );
@@ -53,6 +55,13 @@ fn config(conf: &Conf) -> String {
 fn query(host: &Host, words: &[&str]) -> Result<Value> {
     let text = host.exec(cached("gobgp")?, &[&["-j"], words].concat())?;
     serde_json::from_str(&text).with_context(|| format!("gobgp printed {text:?}"))
+}
+
+pub(super) fn originate(host: &Host, prefix: &str, next_hop: IpAddr, med: u32) -> Result<()> {
+    let family = if prefix.contains(':') { "ipv6" } else { "ipv4" };
+    let (next_hop, med) = (next_hop.to_string(), med.to_string());
+    let words = ["global", "rib", "add", "-a", family, prefix, "origin", "igp", "nexthop", &next_hop, "med", &med];
+    host.exec(cached("gobgp")?, &words).map(drop)
 }
 
 pub(super) fn paths(host: &Host, prefix: &str) -> Result<Vec<Path>> {

@@ -32,6 +32,8 @@ pub struct Pki {
     pub authority: PathBuf,
     /// Signs service account tokens.
     pub service_account_key: PathBuf,
+    /// Verifies them.
+    pub service_account_public: PathBuf,
 }
 
 impl Pki {
@@ -51,8 +53,12 @@ impl Pki {
         let authority = dir.join("ca.crt");
         fs::write(&authority, certificate.pem())?;
         let service_account_key = dir.join("sa.key");
-        secret(&service_account_key, &KeyPair::generate()?.serialize_pem())?;
-        Ok(Self { dir: dir.to_owned(), issuer: Issuer::new(params, key), authority, service_account_key })
+        let service_account_public = dir.join("sa.pub");
+        let accounts = KeyPair::generate()?;
+        secret(&service_account_key, &accounts.serialize_pem())?;
+        fs::write(&service_account_public, accounts.public_key_pem())?;
+        let issuer = Issuer::new(params, key);
+        Ok(Self { dir: dir.to_owned(), issuer, authority, service_account_key, service_account_public })
     }
 
     /// The serving certificate of a node's API server with exactly kubeadm's names: the node, the `kubernetes`

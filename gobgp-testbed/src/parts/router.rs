@@ -53,6 +53,12 @@ impl Kind {
         IpAddr::V4(Net::Data.v4(self.number()))
     }
 
+    /// Whether its CLI shows the `LOCAL_PREF` it gave an external route.
+    #[must_use]
+    pub fn shows_local_pref(self) -> bool {
+        matches!(self, Self::Bird | Self::Openbgpd)
+    }
+
     /// Whether it writes routes to its kernel, and so has a leg in the client's network.
     #[must_use]
     pub fn forwards(self) -> bool {
@@ -71,7 +77,7 @@ impl fmt::Display for Kind {
     }
 }
 
-/// A peer of the router. The router never dials: it waits for the node.
+/// A peer of the router.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Neighbor {
     /// Where it comes from.
@@ -82,13 +88,15 @@ pub struct Neighbor {
     pub password: Option<String>,
     /// Hops away, where not on the same network.
     pub multihop: Option<u8>,
+    /// Dial it (gobgpd only, where it plays the node's part); otherwise the router waits to be dialled.
+    pub dial: bool,
 }
 
 impl Neighbor {
     /// A node at this address, in the nodes' AS, one hop away, without a password.
     #[must_use]
     pub fn new(address: IpAddr) -> Self {
-        Self { address, asn: NODE_AS, password: None, multihop: None }
+        Self { address, asn: NODE_AS, password: None, multihop: None, dial: false }
     }
 }
 
@@ -388,12 +396,30 @@ impl Router {
         bird::flap(&self.host, announced)
     }
 
+    /// Originates a route with this next hop and MED, where gobgpd plays the node's part.
+    ///
+    /// # Errors
+    /// When the router is not gobgpd or refuses.
+    pub fn originate(&self, prefix: &str, next_hop: IpAddr, med: u32) -> Result<()> {
+        ensure!(self.kind == Kind::Gobgpd, "only gobgpd originates");
+        gobgpd::originate(&self.host, prefix, next_hop, med)
+    }
+
     /// A report for a failed scenario: sessions and paths.
     #[must_use]
     pub fn report(&self, prefix: &str) -> String {
         if self.processes.borrow().is_empty() {
             return format!("{}: not running", self.kind);
         }
-        format!("{}: {:#?}\n{:#?}", self.kind, self.sessions(), self.paths(prefix))
+        let mut lines = vec![format!("{}:", self.kind)];
+        match self.sessions() {
+            Ok(sessions) => lines.extend(sessions.iter().map(|session| format!("  {session:?}"))),
+            Err(error) => lines.push(format!("  {error:#}")),
+        }
+        match self.paths(prefix) {
+            Ok(paths) => lines.extend(paths.iter().map(|path| format!("  {path:?}"))),
+            Err(error) => lines.push(format!("  {error:#}")),
+        }
+        lines.join("\n")
     }
 }

@@ -1,6 +1,7 @@
 //! What must hold, against the real thing: named scenarios on one cluster, and their runner.
 
 mod lifecycle;
+mod parts;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -25,6 +26,11 @@ pub struct Scenario {
 
 /// All scenarios in the order they run.
 pub const ALL: &[Scenario] = &[
+    Scenario {
+        name: "00-parts",
+        shows: "the testbed itself: routers learn a route from a gobgpd on a node, links are cut, the client gets through",
+        run: parts::play,
+    },
     Scenario {
         name: "01-main-job",
         shows: "lease, address, route in gobgpd and BIRD, HTTPS through the VIP",
