@@ -83,7 +83,7 @@ impl Api {
     pub fn lease(&self) -> Result<Option<Lease>> {
         let (code, answer) = self.request("GET", LEASE, None)?;
         ensure!(matches!(code, 200 | 404), "GET {LEASE}: {code} {answer}");
-        Ok((code == 200).then(|| Lease(answer)))
+        Ok((code == 200).then_some(Lease(answer)))
     }
 
     /// Binds [`VIPCAST_USER`] to kube-vip's own `ClusterRole`, rule by rule: no patch and no delete on leases.
