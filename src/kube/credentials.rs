@@ -94,3 +94,6 @@ fn harmless(error: &KubeconfigError) -> String {
         other => super::fault::chain(other),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -123,7 +123,8 @@ pub struct Keeper {
 impl Keeper {
     /// Keeps the list, for ever: what fails is said and tried again.
     pub async fn run(mut self) {
-        let mut route = Route::new("endpoint list", self.tx.subscribe(), self.nudge.clone());
+        // Its own failures are no reason to hurry: a nudge nobody hears.
+        let mut route = Route::new("endpoint list", self.tx.subscribe(), Nudge::default());
         loop {
             let pause = match self.refresh(&mut route).await {
                 Ok(()) => REFRESH_AT_LEAST,
@@ -133,7 +134,7 @@ impl Keeper {
                 }
             };
             tokio::time::sleep(pause).await;
-            if pause == REFRESH_AT_LEAST && !self.learned.is_empty() {
+            if pause == REFRESH_AT_LEAST {
                 // Whoever could not call meanwhile has asked; else there is no hurry.
                 let _ = tokio::time::timeout(REFRESH, self.nudge.0.notified()).await;
             }

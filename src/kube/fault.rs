@@ -108,3 +108,6 @@ pub(super) fn chain(error: &dyn Error) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,8 @@
 mod credentials;
 mod endpoints;
 mod fault;
+#[cfg(test)]
+pub(crate) mod mock;
 mod route;
 
 pub use credentials::CredentialsError;

@@ -1,1 +1,80 @@
+use k8s_openapi::api::discovery::v1::{Endpoint as SliceEndpoint, EndpointPort};
 
+use super::*;
+
+fn settings() -> Settings {
+    Settings {
+        kubeconfig: PathBuf::from("/etc/kubernetes/admin.conf"),
+        api_port: 6443,
+        vips: vec!["10.88.0.40".parse().unwrap(), "fd00::40".parse().unwrap()],
+        call_limit: Duration::from_secs(2),
+    }
+}
+
+fn urls(server: &str, resolved: &[&str], learned: &[&str]) -> Vec<(String, Option<String>)> {
+    let config = Config::new(server.parse().unwrap());
+    let resolved: Vec<IpAddr> = resolved.iter().map(|text| text.parse().unwrap()).collect();
+    let learned: Vec<SocketAddr> = learned.iter().map(|text| text.parse().unwrap()).collect();
+    let targets = targets(&config, &settings(), &resolved, &learned);
+    targets.into_iter().map(|target| (target.url, target.server_name)).collect()
+}
+
+fn named(url: &str) -> (String, Option<String>) {
+    (url.to_owned(), Some("kubernetes".to_owned()))
+}
+
+fn plain(url: &str) -> (String, Option<String>) {
+    (url.to_owned(), None)
+}
+
+#[test]
+fn the_local_server_comes_first_then_the_kubeconfigs_then_the_clusters() {
+    assert_eq!(
+        urls("https://10.88.0.11:6443", &["10.88.0.11"], &["10.88.0.11:6443", "10.88.0.12:6443", "[fd00::13]:6443"]),
+        [
+            named("https://127.0.0.1:6443"),
+            plain("https://10.88.0.11:6443"),
+            named("https://10.88.0.12:6443"),
+            named("https://[fd00::13]:6443")
+        ]
+    );
+}
+
+#[test]
+fn never_the_vip_by_address_name_or_list() {
+    let local = [named("https://127.0.0.1:6443")];
+    assert_eq!(urls("https://10.88.0.40:6443", &["10.88.0.40"], &[]), local);
+    assert_eq!(urls("https://api.example.org:6443", &["10.88.0.11", "10.88.0.40"], &[]), local);
+    assert_eq!(urls("https://[fd00::40]:6443", &["fd00::40"], &["10.88.0.40:6443", "[fd00::40]:6443"]), local);
+}
+
+#[test]
+fn the_local_server_is_not_listed_twice() {
+    assert_eq!(urls("https://127.0.0.1:6443", &["127.0.0.1"], &[]), [named("https://127.0.0.1:6443")]);
+}
+
+#[test]
+fn learns_addresses_and_ports_from_the_slices() {
+    let slice = |port: Option<i32>, addresses: &[&str]| EndpointSlice {
+        endpoints: vec![SliceEndpoint {
+            addresses: addresses.iter().map(|&text| text.to_owned()).collect(),
+            ..SliceEndpoint::default()
+        }],
+        ports: Some(vec![EndpointPort { port, ..EndpointPort::default() }]),
+        ..EndpointSlice::default()
+    };
+    let slices = [slice(Some(7443), &["10.88.0.12", "10.88.0.11", "not an address"]), slice(None, &["fd00::13"])];
+    let expected: Vec<SocketAddr> =
+        ["10.88.0.11:7443", "10.88.0.12:7443", "[fd00::13]:6443"].iter().map(|text| text.parse().unwrap()).collect();
+    assert_eq!(addresses(&slices), expected);
+}
+
+#[tokio::test]
+async fn clients_neither_retry_nor_use_proxies() {
+    let mut config = Config::new("https://10.88.0.11:6443".parse().unwrap());
+    config.root_cert = Some(Vec::new());
+    config.proxy_url = Some("http://proxy.example.org:3128".parse().unwrap());
+    let target = Target { url: "https://127.0.0.1:6443".to_owned(), server_name: Some("kubernetes".to_owned()) };
+    // With a proxy the client could not even be made: the feature is off.
+    assert_eq!(endpoint(&config, &target, Duration::from_secs(2)).unwrap().name, "https://127.0.0.1:6443");
+}

@@ -1,5 +1,7 @@
 //! The virtual clock, the network between candidates and API, and what must hold.
 
+mod mishaps;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -150,7 +152,7 @@ impl World {
             let start = world.below(3000);
             world.at(start, Event::Start { node });
         }
-        if seed % 3 == 0 {
+        if seed.is_multiple_of(3) {
             world.at(1, Event::GoPoll);
         }
         world.at(5000, Event::Mishap);
@@ -395,87 +397,6 @@ impl World {
         }
     }
 
-    /// One thing goes wrong, and the next one later.
-    fn mishap(&mut self) {
-        if self.now >= CALM {
-            return;
-        }
-        let node = usize::try_from(self.below(3)).unwrap();
-        let kinds = if self.faults == Faults::Object { 10 } else { 7 };
-        match self.below(kinds) {
-            0 => self.kill(node),
-            1 => self.release(node),
-            2 => self.stall(node),
-            3 => self.annotate(),
-            4 => self.step_wall(node),
-            5 | 6 => self.cut(node),
-            7 => self.break_object("deleted", Api::delete),
-            8 => {
-                let snapshot = self.snapshot.clone();
-                self.break_object("restored", |api| *api = snapshot);
-            }
-            _ => self.snapshot = self.api.clone(),
-        }
-        let pause = self.below(10_000);
-        self.at(self.now + pause, Event::Mishap);
-    }
-
-    fn kill(&mut self, node: usize) {
-        self.note(format!("node-{node} is killed"));
-        self.nodes[node].elector = None;
-        let pause = self.below(RESTART);
-        self.at(self.now + pause, Event::Start { node });
-    }
-
-    fn release(&mut self, node: usize) {
-        self.note(format!("node-{node} leaves"));
-        let life = self.nodes[node].life;
-        self.with(node, life, Elector::release);
-        let pause = 1000 + self.below(5000);
-        self.at(self.now + pause, Event::Start { node });
-    }
-
-    /// A half-open watch: nothing comes until it is opened anew.
-    fn stall(&mut self, node: usize) {
-        let until = self.nodes[node].stalled_until.max(self.now + self.below(20_000));
-        self.note(format!("the watch of node-{node} stalls until {until}"));
-        self.nodes[node].stalled_until = until;
-        self.at(until, Event::Relist { node });
-    }
-
-    /// The network between a node and the API is gone, in one direction or both; preferably the holder's.
-    fn cut(&mut self, node: usize) {
-        let node = (0..self.nodes.len()).find(|&node| self.term(node).is_some()).unwrap_or(node);
-        let until = self.now + self.below(LONGEST_CUT);
-        let heard = self.below(2) == 0;
-        self.note(format!("node-{node} is cut off until {until}, heard: {heard}"));
-        let it = &mut self.nodes[node];
-        (it.cut_until, it.heard, it.stalled_until) = (until, heard, it.stalled_until.max(until));
-        self.at(until, Event::Relist { node });
-    }
-
-    fn annotate(&mut self) {
-        if let Some(mut object) = self.api.object.clone() {
-            object.annotations.insert("example.org/note".to_owned(), self.now.to_string());
-            self.api.store(object);
-            self.announce();
-        }
-    }
-
-    fn step_wall(&mut self, node: usize) {
-        // Only back: forward would raise the terms' floor, which holds whatever the clocks do.
-        self.nodes[node].wall_offset -= i64::try_from(self.below(20_000_000)).unwrap();
-    }
-
-    fn break_object(&mut self, how: &str, act: impl FnOnce(&mut Api)) {
-        self.note(format!("the object is {how}"));
-        act(&mut self.api);
-        self.last_object_fault = Some(self.now);
-        for node in 0..self.nodes.len() {
-            self.list(node);
-        }
-    }
-
     fn at(&mut self, time: u64, event: Event) {
         self.sequence += 1;
         self.queue.insert((time, self.sequence), event);
@@ -504,7 +425,7 @@ impl World {
 }
 
 fn config(seed: u64) -> LeaseConfig {
-    let (duration, renew, retry) = if seed % 2 == 0 { (15, 10, 2) } else { (5, 3, 1) };
+    let (duration, renew, retry) = if seed.is_multiple_of(2) { (15, 10, 2) } else { (5, 3, 1) };
     LeaseConfig {
         name: "plndr-cp-lock".to_owned(),
         namespace: "kube-system".to_owned(),

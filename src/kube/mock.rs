@@ -1,0 +1,177 @@
+//! An API server in memory, over real HTTP, for tests: one Lease with compare-and-swap, list and watch.
+
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+use super::Endpoint;
+
+const LEASES: &str = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases";
+
+/// What the servers of one cluster share.
+#[derive(Clone, Debug)]
+pub(crate) struct Etcd {
+    /// The object and the revision, in the order they came about.
+    state: Arc<watch::Sender<(u64, Option<Value>)>>,
+    requests: Arc<Mutex<Vec<String>>>,
+}
+
+/// How a server behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mood {
+    Serves,
+    Hangs,
+    /// Answers everything with 503.
+    Unavailable,
+}
+
+impl Etcd {
+    pub(crate) fn new() -> Self {
+        Self { state: Arc::new(watch::channel((1, None)).0), requests: Arc::default() }
+    }
+
+    /// The same object, with requests counted anew.
+    pub(crate) fn counted_apart(&self) -> Self {
+        Self { state: self.state.clone(), requests: Arc::default() }
+    }
+
+    pub(crate) fn object(&self) -> Option<Value> {
+        self.state.borrow().1.clone()
+    }
+
+    pub(crate) fn put(&self, mut object: Value) -> Value {
+        self.state.send_modify(|(revision, stored)| {
+            *revision += 1;
+            object["metadata"]["resourceVersion"] = json!(revision.to_string());
+            *stored = Some(object.clone());
+        });
+        object
+    }
+
+    pub(crate) fn delete(&self) {
+        self.state.send_modify(|state| *state = (state.0 + 1, None));
+    }
+
+    /// The requests so far, method and path.
+    pub(crate) fn requests(&self) -> Vec<String> {
+        self.requests.lock().unwrap().clone()
+    }
+
+    /// Starts a server on this etcd.
+    pub(crate) async fn serve(&self, mood: watch::Receiver<Mood>) -> Endpoint {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let etcd = self.clone();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(connection(etcd.clone(), stream, mood.clone()));
+            }
+        });
+        let mut config = kube::Config::new(url.parse().unwrap());
+        config.default_retry = false;
+        Endpoint { name: url, client: kube::Client::try_from(config).unwrap() }
+    }
+
+    fn respond(&self, method: &str, path: &str, body: &[u8]) -> (u16, Value) {
+        let current = self.object();
+        match (method, path.starts_with(&format!("{LEASES}/"))) {
+            ("GET", true) => current.map_or_else(|| failure(404, "NotFound"), |object| (200, object)),
+            ("GET", false) if path.starts_with(LEASES) => {
+                let items: Vec<Value> = current.into_iter().collect();
+                let revision = self.state.borrow().0.to_string();
+                (200, json!({ "kind": "LeaseList", "metadata": { "resourceVersion": revision }, "items": items }))
+            }
+            ("POST", _) if current.is_some() => failure(409, "AlreadyExists"),
+            ("POST", _) => (201, self.put(serde_json::from_slice(body).unwrap())),
+            ("PUT", true) => {
+                let Some(current) = current else { return failure(404, "NotFound") };
+                let object: Value = serde_json::from_slice(body).unwrap();
+                let same = object["metadata"]["resourceVersion"] == current["metadata"]["resourceVersion"];
+                if same { (200, self.put(object)) } else { failure(409, "Conflict") }
+            }
+            (_, _) => failure(404, "NotFound"),
+        }
+    }
+}
+
+fn failure(code: u16, reason: &str) -> (u16, Value) {
+    let status = json!({
+        "kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "reason": reason, "message": reason,
+    });
+    (code, status)
+}
+
+async fn connection(etcd: Etcd, stream: TcpStream, mood: watch::Receiver<Mood>) {
+    let mut stream = BufReader::new(stream);
+    while let Some((method, path, body)) = request(&mut stream).await {
+        etcd.requests.lock().unwrap().push(format!("{method} {path}"));
+        let mood = *mood.borrow();
+        let (code, answer) = match mood {
+            Mood::Hangs => return std::future::pending().await,
+            Mood::Unavailable => failure(503, "ServiceUnavailable"),
+            Mood::Serves if path.contains("watch=true") => return watch_stream(&etcd, &mut stream, &path).await,
+            Mood::Serves => etcd.respond(&method, &path, &body),
+        };
+        let text = answer.to_string();
+        let head =
+            format!("HTTP/1.1 {code} X\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", text.len());
+        if stream.write_all(format!("{head}{text}").as_bytes()).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn request(stream: &mut BufReader<TcpStream>) -> Option<(String, String, Vec<u8>)> {
+    let mut first = String::new();
+    stream.read_line(&mut first).await.ok().filter(|&read| read > 0)?;
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        stream.read_line(&mut line).await.ok()?;
+        let line = line.trim().to_lowercase();
+        if line.is_empty() {
+            break;
+        }
+        if let Some(value) = line.strip_prefix("content-length:") {
+            length = value.trim().parse().ok()?;
+        }
+    }
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).await.ok()?;
+    let mut words = first.split_whitespace();
+    Some((words.next()?.to_owned(), words.next()?.to_owned(), body))
+}
+
+/// Every later state of the object, as chunks of a watch (states that follow too fast on each other are skipped).
+async fn watch_stream(etcd: &Etcd, stream: &mut BufReader<TcpStream>, path: &str) {
+    let from = path.split("resourceVersion=").nth(1).and_then(|rest| rest.split('&').next()?.parse().ok()).unwrap_or(0);
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n";
+    if stream.write_all(head.as_bytes()).await.is_err() {
+        return;
+    }
+    let mut states = etcd.state.subscribe();
+    let (mut seen, mut last) = (from, etcd.object());
+    loop {
+        let Ok((revision, object)) = states.wait_for(|(revision, _)| *revision > seen).await.map(|state| state.clone())
+        else {
+            return;
+        };
+        seen = revision;
+        let event = match (&object, last.take()) {
+            (Some(object), _) => json!({ "type": "MODIFIED", "object": object }),
+            (None, Some(mut deleted)) => {
+                deleted["metadata"]["resourceVersion"] = json!(revision.to_string());
+                json!({ "type": "DELETED", "object": deleted })
+            }
+            (None, None) => continue,
+        };
+        last = object;
+        let text = format!("{event}\n");
+        if stream.write_all(format!("{:x}\r\n{text}\r\n", text.len()).as_bytes()).await.is_err() {
+            return;
+        }
+    }
+}
