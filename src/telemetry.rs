@@ -20,7 +20,8 @@ pub fn init(config: LogConfig) {
 }
 
 /// Ours at the level asked for. Libraries speak only of trouble: their debug lines show whole requests, and so
-/// tokens.
+/// tokens. The Kubernetes client says nothing: it has an error line for every refused request, and what they mean for
+/// the lease is said by the election, once.
 fn targets(level: LogLevel) -> Targets {
     let (ours, libraries) = match level {
         LogLevel::Debug => (LevelFilter::DEBUG, LevelFilter::WARN),
@@ -28,7 +29,10 @@ fn targets(level: LogLevel) -> Targets {
         LogLevel::Warn => (LevelFilter::WARN, LevelFilter::WARN),
         LogLevel::Error => (LevelFilter::ERROR, LevelFilter::ERROR),
     };
-    Targets::new().with_default(libraries).with_target(env!("CARGO_CRATE_NAME"), ours)
+    Targets::new()
+        .with_default(libraries)
+        .with_target("kube_client", LevelFilter::OFF)
+        .with_target(env!("CARGO_CRATE_NAME"), ours)
 }
 
 #[cfg(test)]
@@ -48,5 +52,6 @@ mod tests {
         let from = |first: usize| [0, 1, 2, 3].map(|n| n >= first);
         assert_eq!(levels.map(|level| enabled("vipcast::bgp::peer", level)), [from(0), from(1), from(2), from(3)]);
         assert_eq!(levels.map(|level| enabled("hyper_util::client", level)), [from(2), from(2), from(2), from(3)]);
+        assert_eq!(levels.map(|level| enabled("kube_client::client", level)), [from(4); 4]);
     }
 }
