@@ -16,7 +16,7 @@ use crate::vip::{Facts, Holder, Standing, Vip};
 /// What peers are told when this node leaves in good order (RFC 9003).
 const LEAVING: &str = "vipcast is shutting down on this node";
 /// How long the end in good order may take: delivering withdrawals, saying goodbye, unbinding.
-const DRAIN: Duration = Duration::from_secs(3);
+const DRAIN: Duration = Duration::from_secs(2);
 /// How long releasing the lease may take after that; a lease not released expires by itself.
 const RELEASE: Duration = Duration::from_secs(2);
 /// The station that ends by itself when it is told to stop.

@@ -2,13 +2,13 @@
 
 use super::Peer;
 use super::link::Link;
-use super::status::Report;
+use super::status::{PeerKey, Report};
 use crate::bgp::RouteSet;
 use crate::bgp::adj_out::AdjOut;
 use crate::bgp::fsm::Input;
 use crate::clock;
 use crate::time::Instant;
-use crate::wire::bgp::Outgoing;
+use crate::wire::bgp::{Outgoing, Route, Update};
 
 impl Peer {
     /// Tells the Adj-RIB-Out what is wanted, and the peer what follows from it.
@@ -20,16 +20,21 @@ impl Peer {
             self.routes_new = false;
             // While this is borrowed nobody can send the next set: see `PeerStatus::outstanding`.
             let routes = self.wiring.routes.borrow_and_update();
+            let unsendable = adj.unsendable().clone();
             if self.routes_open && self.stopping.is_none() {
                 adj.want(now, &routes);
             } else {
                 adj.want(now, &RouteSet::new());
+            }
+            for (prefix, why) in adj.unsendable().iter().filter(|(prefix, _)| !unsendable.contains_key(prefix)) {
+                tracing::warn!(peer = %self.settings.key(), %prefix, %why, "route not announced");
             }
             report_routes(&self.wiring.report, adj);
         }
         let mut told = false;
         while live.connection.has_room() {
             let Some(update) = adj.poll(now) else { break };
+            log(self.settings.key(), &update);
             live.connection.queue(&Outgoing::Update(update), &session);
             told = true;
         }
@@ -101,6 +106,16 @@ impl Peer {
         if std::mem::take(&mut self.dial_pending) {
             self.dial(now);
         }
+    }
+}
+
+fn log(peer: PeerKey, update: &Update) {
+    match update {
+        Update::Announce(Route { prefix, next_hop, med, .. }) => {
+            tracing::info!(%peer, %prefix, %next_hop, med, "route announced");
+        }
+        Update::Withdraw(prefix) => tracing::info!(%peer, %prefix, "route withdrawn"),
+        Update::EndOfRib(family) => tracing::debug!(%peer, ?family, "all routes told"),
     }
 }
 
