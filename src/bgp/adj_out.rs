@@ -73,6 +73,8 @@ pub struct AdjOut {
     to_withdraw: BTreeSet<IpNetwork>,
     to_announce: BTreeSet<IpNetwork>,
     to_end: BTreeSet<Family>,
+    /// The first end among `sent` and `withdrawn`: it is asked for before every write.
+    end: Option<Instant>,
 }
 
 impl AdjOut {
@@ -89,6 +91,7 @@ impl AdjOut {
             to_withdraw: BTreeSet::new(),
             to_announce: BTreeSet::new(),
             to_end,
+            end: None,
         }
     }
 
@@ -115,6 +118,7 @@ impl AdjOut {
                 sent.until = wanted.until;
             }
         }
+        self.end = self.first_end();
         self.to_withdraw = self.sent.keys().filter(|prefix| !self.wanted.contains_key(prefix)).copied().collect();
         let is_new = |prefix: &IpNetwork, wanted: &Sent| self.sent.get(prefix).map(|s| &s.route) != Some(&wanted.route);
         let again = |prefix: &IpNetwork| self.to_announce.contains(prefix);
@@ -141,9 +145,10 @@ impl AdjOut {
         }
         while let Some(prefix) = self.to_announce.pop_first() {
             let Some(wanted) = self.wanted.get(&prefix).filter(|wanted| !wanted.until.is_over(now)) else { continue };
-            self.withdrawn.remove(&prefix);
+            let (wanted, again) = (wanted.clone(), self.withdrawn.remove(&prefix).is_some());
             self.sent.insert(prefix, wanted.clone());
-            return Some(Update::Announce(wanted.route.clone()));
+            self.end = if again { self.first_end() } else { self.end.into_iter().chain(wanted.until.end()).min() };
+            return Some(Update::Announce(wanted.route));
         }
         self.to_end.pop_first().map(Update::EndOfRib)
     }
@@ -151,6 +156,13 @@ impl AdjOut {
     /// All that was told so far is acknowledged by the peer's kernel.
     pub fn delivered(&mut self) {
         self.withdrawn.clear();
+        self.end = self.first_end();
+    }
+
+    /// Whether there is nothing to tell: [`Self::poll`] has nothing.
+    #[must_use]
+    pub fn is_told(&self) -> bool {
+        self.to_withdraw.is_empty() && self.to_announce.is_empty() && self.to_end.is_empty()
     }
 
     /// Whether withdrawals are told, but not known to be delivered.
@@ -161,7 +173,11 @@ impl AdjOut {
 
     /// The first end of an entitlement among what the peer may hold: from then on no byte may go out.
     #[must_use]
-    pub fn end(&self) -> Option<Instant> {
+    pub const fn end(&self) -> Option<Instant> {
+        self.end
+    }
+
+    fn first_end(&self) -> Option<Instant> {
         let sent = self.sent.values().map(|sent| sent.until);
         sent.chain(self.withdrawn.values().copied()).filter_map(Until::end).min()
     }

@@ -1,1 +1,245 @@
+use std::time::Duration;
 
+use proptest::prelude::*;
+
+use super::*;
+
+const T0: Instant = Instant::from_boot(Duration::from_secs(1000));
+
+fn at(s: u64) -> Instant {
+    T0 + Duration::from_secs(s)
+}
+
+fn net(text: &str) -> IpNetwork {
+    text.parse().unwrap()
+}
+
+fn ebgp() -> Profile {
+    Profile {
+        local_as: 65001,
+        ibgp: false,
+        families: [Family::Ipv4Unicast, Family::Ipv6Unicast].into(),
+        next_hop_v4: Some(Ipv4Addr::new(10, 0, 0, 1)),
+        next_hop_v6: Some("2001:db8::1".parse().unwrap()),
+    }
+}
+
+fn wish(until: Until, med: u32) -> RouteWish {
+    RouteWish { until, med: Some(med), local_pref: Some(7) }
+}
+
+fn routes<const N: usize>(routes: [(&str, RouteWish); N]) -> RouteSet {
+    routes.into_iter().map(|(prefix, wish)| (net(prefix), wish)).collect()
+}
+
+fn poll_all(adj: &mut AdjOut, now: Instant) -> Vec<Update> {
+    std::iter::from_fn(|| adj.poll(now)).collect()
+}
+
+fn announce(prefix: &str, next_hop: &str, med: u32) -> Update {
+    Update::Announce(Route {
+        prefix: net(prefix),
+        next_hop: next_hop.parse().unwrap(),
+        as_path: vec![65001],
+        med: Some(med),
+        local_pref: None,
+    })
+}
+
+fn withdraw(prefix: &str) -> Update {
+    Update::Withdraw(net(prefix))
+}
+
+const V4_END: Update = Update::EndOfRib(Family::Ipv4Unicast);
+const V6_END: Update = Update::EndOfRib(Family::Ipv6Unicast);
+const A: &str = "10.88.0.40/32";
+const B: &str = "10.88.0.41/32";
+const C: &str = "2001:db8:88::40/128";
+
+/// A session over which A and B were announced and confirmed.
+fn with_a_and_b() -> AdjOut {
+    let mut adj = AdjOut::new(ebgp());
+    adj.want(T0, &routes([(A, wish(Until::At(at(10)), 5)), (B, wish(Until::At(at(10)), 5))]));
+    assert_eq!(poll_all(&mut adj, T0), [announce(A, "10.0.0.1", 5), announce(B, "10.0.0.1", 5), V4_END, V6_END]);
+    adj
+}
+
+#[test]
+fn the_first_set_ends_with_the_end_of_rib_of_each_family() {
+    let mut adj = AdjOut::new(ebgp());
+    adj.want(T0, &routes([(A, wish(Until::Forever, 5)), (C, wish(Until::Forever, 6))]));
+    let expected = [announce(A, "10.0.0.1", 5), announce(C, "2001:db8::1", 6), V4_END, V6_END];
+    assert_eq!(poll_all(&mut adj, T0), expected);
+    assert_eq!(poll_all(&mut adj, T0), []);
+    let mut empty = AdjOut::new(Profile { families: [Family::Ipv4Unicast].into(), ..ebgp() });
+    assert_eq!(poll_all(&mut empty, T0), [V4_END]);
+}
+
+#[test]
+fn inside_an_as_the_path_is_empty_and_local_pref_is_sent() {
+    let mut adj = AdjOut::new(Profile { ibgp: true, ..ebgp() });
+    let unspecified = RouteWish { local_pref: None, med: None, ..wish(Until::Forever, 0) };
+    adj.want(T0, &routes([(A, wish(Until::Forever, 5)), (B, unspecified)]));
+    let route = |prefix, med, local_pref| {
+        let next_hop = "10.0.0.1".parse().unwrap();
+        Update::Announce(Route { prefix: net(prefix), next_hop, as_path: vec![], med, local_pref })
+    };
+    assert_eq!(poll_all(&mut adj, T0), [route(A, Some(5), Some(7)), route(B, None, Some(100)), V4_END, V6_END]);
+}
+
+#[test]
+fn withdrawals_come_before_announcements() {
+    let mut adj = with_a_and_b();
+    adj.want(T0, &routes([(A, wish(Until::At(at(10)), 4)), (C, wish(Until::At(at(10)), 4))]));
+    assert_eq!(poll_all(&mut adj, T0), [withdraw(B), announce(A, "10.0.0.1", 4), announce(C, "2001:db8::1", 4)]);
+}
+
+#[test]
+fn a_withdrawal_overtakes_what_is_not_told_yet() {
+    let mut adj = AdjOut::new(ebgp());
+    adj.want(T0, &routes([(A, wish(Until::Forever, 5)), (B, wish(Until::Forever, 5))]));
+    assert_eq!(adj.poll(T0), Some(announce(A, "10.0.0.1", 5)));
+    adj.want(T0, &routes([]));
+    assert_eq!(adj.outstanding(), [net(A)].into());
+    assert_eq!(poll_all(&mut adj, T0), [withdraw(A), V4_END, V6_END]);
+}
+
+#[test]
+fn a_later_end_needs_no_update_and_a_changed_metric_does() {
+    let mut adj = with_a_and_b();
+    assert_eq!(adj.end(), Some(at(10)));
+    adj.want(T0, &routes([(A, wish(Until::At(at(20)), 5)), (B, wish(Until::At(at(15)), 5))]));
+    assert_eq!((poll_all(&mut adj, T0), adj.end()), (vec![], Some(at(15))));
+    adj.want(T0, &routes([(A, wish(Until::Forever, 4)), (B, wish(Until::Forever, 5))]));
+    assert_eq!((poll_all(&mut adj, T0), adj.end()), (vec![announce(A, "10.0.0.1", 4)], None));
+    // LOCAL_PREF is not sent to another AS, so a change of it is none.
+    let preferred = RouteWish { local_pref: Some(9), ..wish(Until::Forever, 5) };
+    adj.want(T0, &routes([(A, wish(Until::Forever, 4)), (B, preferred)]));
+    assert_eq!(poll_all(&mut adj, T0), []);
+}
+
+#[test]
+fn what_is_over_counts_as_absent() {
+    let mut adj = with_a_and_b();
+    adj.want(at(10), &routes([(A, wish(Until::At(at(10)), 5)), (B, wish(Until::At(at(11)), 5))]));
+    assert_eq!(poll_all(&mut adj, at(10)), [withdraw(A)]);
+    // What ends between the order and the telling is not told.
+    let mut late = AdjOut::new(ebgp());
+    late.want(T0, &routes([(A, wish(Until::At(at(1)), 5))]));
+    assert_eq!(poll_all(&mut late, at(1)), [V4_END, V6_END]);
+    assert_eq!((late.outstanding(), late.end()), (BTreeSet::new(), None));
+}
+
+#[test]
+fn a_withdrawal_is_outstanding_until_it_is_delivered() {
+    let mut adj = with_a_and_b();
+    adj.delivered();
+    adj.want(T0, &routes([(B, wish(Until::Forever, 5))]));
+    assert_eq!(adj.announced(), [net(B)].into());
+    assert_eq!(poll_all(&mut adj, T0), [withdraw(A)]);
+    assert_eq!((adj.outstanding(), adj.end()), ([net(A), net(B)].into(), Some(at(10))));
+    assert!(adj.awaits_delivery());
+    adj.delivered();
+    assert_eq!((adj.outstanding(), adj.end()), ([net(B)].into(), None));
+    assert!(!adj.awaits_delivery());
+}
+
+#[test]
+fn a_route_that_comes_back_before_its_withdrawal_is_delivered_is_announced_again() {
+    let mut adj = with_a_and_b();
+    adj.want(T0, &routes([]));
+    assert_eq!(poll_all(&mut adj, T0), [withdraw(A), withdraw(B)]);
+    adj.want(T0, &routes([(A, wish(Until::At(at(30)), 5))]));
+    assert_eq!(poll_all(&mut adj, T0), [announce(A, "10.0.0.1", 5)]);
+    adj.delivered();
+    assert_eq!((adj.outstanding(), adj.end()), ([net(A)].into(), Some(at(30))));
+}
+
+#[test]
+fn a_refresh_sends_the_family_again() {
+    let mut adj = with_a_and_b();
+    adj.want(T0, &routes([(A, wish(Until::Forever, 5)), (C, wish(Until::Forever, 5))]));
+    adj.resend(Family::Ipv4Unicast);
+    assert_eq!(
+        poll_all(&mut adj, T0),
+        [withdraw(B), announce(A, "10.0.0.1", 5), announce(C, "2001:db8::1", 5), V4_END]
+    );
+    adj.resend(Family::Ipv6Unicast);
+    // A set that changes nothing does not make the peer's wish forgotten.
+    adj.want(T0, &routes([(A, wish(Until::Forever, 5)), (C, wish(Until::Forever, 5))]));
+    assert_eq!(poll_all(&mut adj, T0), [announce(C, "2001:db8::1", 5), V6_END]);
+}
+
+#[test]
+fn what_cannot_be_sent_is_named_with_the_reason() {
+    let set = routes([(A, wish(Until::Forever, 5)), (C, wish(Until::Forever, 5))]);
+    let unsendable = |profile| {
+        let mut adj = AdjOut::new(profile);
+        adj.want(T0, &set);
+        (poll_all(&mut adj, T0), adj.unsendable().clone())
+    };
+    let v4 = [Family::Ipv4Unicast].into();
+    assert_eq!(
+        unsendable(Profile { families: v4, ..ebgp() }),
+        (vec![announce(A, "10.0.0.1", 5), V4_END], [(net(C), Unsendable::FamilyNotNegotiated)].into())
+    );
+    assert_eq!(
+        unsendable(Profile { next_hop_v6: None, ..ebgp() }),
+        (vec![announce(A, "10.0.0.1", 5), V4_END, V6_END], [(net(C), Unsendable::NoNextHop)].into())
+    );
+    assert_eq!(
+        unsendable(Profile { next_hop_v4: Some(Ipv4Addr::new(10, 88, 0, 40)), ..ebgp() }),
+        (vec![announce(C, "2001:db8::1", 5), V4_END, V6_END], [(net(A), Unsendable::NextHopIsVip)].into())
+    );
+}
+
+/// What a peer makes of the updates it is told.
+fn apply(rib: &mut BTreeMap<IpNetwork, Route>, updates: &[Update]) {
+    for update in updates {
+        match update {
+            Update::Announce(route) => {
+                rib.insert(route.prefix, route.clone());
+            }
+            Update::Withdraw(prefix) => {
+                assert!(rib.remove(prefix).is_some(), "withdrew {prefix}, which was never told");
+            }
+            Update::EndOfRib(_) => {}
+        }
+    }
+}
+
+proptest! {
+    /// Whatever is wanted in whatever order, and however little is polled in between: what the peer holds is
+    /// outstanding and covered by an end, and in the end it holds exactly what is wanted.
+    #[test]
+    fn the_peer_ends_up_with_what_is_wanted(
+        steps in prop::collection::vec((0_u8..16, 0_u32..3, 1_u64..30, 0_usize..5, any::<bool>()), 1..40),
+    ) {
+        let mut adj = AdjOut::new(ebgp());
+        let mut rib = BTreeMap::new();
+        let prefixes = [A, B, C, "10.88.0.42/32"];
+        let (mut now, mut wanted) = (T0, RouteSet::new());
+        for (mask, med, length, polls, delivered) in steps {
+            now = now + Duration::from_secs(1);
+            wanted = prefixes
+                .iter()
+                .enumerate()
+                .filter(|(i, _)| mask & (1 << i) != 0)
+                .map(|(_, prefix)| (net(prefix), wish(Until::At(now + Duration::from_secs(length)), med)))
+                .collect();
+            adj.want(now, &wanted);
+            let told: Vec<_> = (0..polls).map_while(|_| adj.poll(now)).collect();
+            apply(&mut rib, &told);
+            if delivered {
+                adj.delivered();
+            }
+            let held: BTreeSet<_> = rib.keys().copied().collect();
+            prop_assert!(adj.outstanding().is_superset(&held));
+            prop_assert!(held.is_empty() || adj.end().is_some());
+            prop_assert_eq!(adj.end(), adj.first_end());
+        }
+        apply(&mut rib, &poll_all(&mut adj, now));
+        let routes: BTreeMap<_, _> = wanted.keys().map(|prefix| (*prefix, wanted[prefix].med)).collect();
+        prop_assert_eq!(rib.into_iter().map(|(prefix, route)| (prefix, route.med)).collect::<BTreeMap<_, _>>(), routes);
+    }
+}

@@ -40,6 +40,9 @@ impl Peer {
         }
         if told {
             live.delivery.expect(live.connection.queued());
+        }
+        // What is outstanding was reported when it was wanted; what is announced once all of it is.
+        if told && adj.is_told() {
             report_routes(&self.wiring.report, adj);
         }
     }

@@ -1,0 +1,179 @@
+//! Sessions that do not go well: what ends is ended, what is over is cut, and the next attempt comes.
+
+use super::*;
+use crate::bgp::watchdog;
+
+/// How the stream ends for the peer, whatever is still in it.
+fn end_of(script: &Script) -> Result<u64, ErrorKind> {
+    std::io::copy(&mut &script.stream, &mut std::io::sink()).map_err(|error| error.kind())
+}
+
+#[test]
+fn a_route_that_is_over_goes_with_a_reset_and_the_peer_is_dialled_again() {
+    let listener = listen();
+    let peer = settings(&listener);
+    let until = clock::now() + Duration::from_millis(500);
+    let running = Running::start(vec![peer.clone()], routes(Until::At(until)));
+    let script = Script::with_route(&listener);
+    assert_eq!(end_of(&script), Err(ErrorKind::ConnectionReset));
+    assert!(clock::now() >= until);
+    let status = running.wait(&peer, |status| status.last_error.is_some());
+    assert_eq!(
+        status.last_error.as_deref(),
+        Some("the entitlement ran out before a withdrawal was delivered: connection reset")
+    );
+    // The new session is not told what is over.
+    let again = Script::establish(&listener);
+    again.expect(&end_of_rib_v4());
+    again.expect(&end_of_rib_v6());
+    drop(again);
+    running.stop("");
+}
+
+#[test]
+fn a_peer_that_does_not_read_loses_what_is_over() {
+    let listener = listen();
+    socket2::SockRef::from(&listener).set_recv_buffer_size(4096).unwrap();
+    let peer = settings(&listener);
+    let running = Running::start(vec![peer.clone()], RouteSet::new());
+    let script = Script::establish(&listener);
+    script.expect(&end_of_rib_v4());
+    script.expect(&end_of_rib_v6());
+    // More than the peer's kernel takes: the withdrawals wait behind it.
+    let until = clock::now() + Duration::from_secs(1);
+    let wish = RouteWish { until: Until::At(until), med: None, local_pref: None };
+    let many = (0..1000_u32).map(|i| (IpNetwork::from(IpAddr::V4(Ipv4Addr::from_bits(0x0a40_0000 + i))), wish));
+    running.routes.send_replace(many.collect());
+    while rustix::io::ioctl_fionread(&script.stream).unwrap() == 0 {
+        assert!(clock::now() < until, "nothing was told");
+    }
+    running.routes.send_replace(RouteSet::new());
+    let status = running.wait(&peer, |status| !status.established());
+    assert!(status.since >= until && status.outstanding.is_empty());
+    assert_eq!(end_of(&script), Err(ErrorKind::ConnectionReset));
+    running.handle.stop("", clock::now());
+    running.join();
+}
+
+#[test]
+fn the_watchdog_resets_what_is_over_while_the_runtime_hangs() {
+    let listener = listen();
+    let peer = settings(&listener);
+    let until = clock::now() + Duration::from_millis(500);
+    let running = Running::start(vec![peer.clone()], routes(Until::At(until)));
+    let script = Script::with_route(&listener);
+    let (release, hang) = std::sync::mpsc::sync_channel::<()>(0);
+    running.runtime.spawn(async move { hang.recv().is_ok() });
+    assert_eq!(end_of(&script), Err(ErrorKind::ConnectionReset));
+    assert!(clock::now() >= until + watchdog::GRACE);
+    release.send(()).unwrap();
+    running.wait(&peer, |status| status.outstanding.is_empty());
+    running.handle.stop("", clock::now());
+    running.join();
+}
+
+#[test]
+fn malformed_bytes_are_answered_and_the_peer_is_dialled_again() {
+    let listener = listen();
+    let peer = settings(&listener);
+    let running = Running::start(vec![peer.clone()], RouteSet::new());
+    let script = Script::accept(&listener);
+    script.expect(&our_open());
+    script.send(&frame(9, ""));
+    script.expect(&frame(3, "01 03 09"));
+    script.expect_end();
+    drop(script);
+    let status = running.wait(&peer, |status| status.last_error.is_some());
+    assert_eq!(
+        status.last_error.as_deref(),
+        Some("sent NOTIFICATION: Message Header Error/Bad Message Type (1/3): 0x09")
+    );
+    drop(Script::establish(&listener));
+    running.stop("");
+}
+
+#[test]
+fn a_notification_is_shown_and_never_answered() {
+    let listener = listen();
+    let peer = settings(&listener);
+    let running = Running::start(vec![peer.clone()], RouteSet::new());
+    let cases = [
+        (cease("go away"), "received NOTIFICATION: Cease/Administrative Shutdown (6/2): \"go away\""),
+        (frame(3, ""), "a NOTIFICATION came that is malformed: Message Header Error/Bad Message Length (1/2): 0x0013"),
+    ];
+    for (bytes, reason) in cases {
+        let script = Script::accept(&listener);
+        script.expect(&our_open());
+        script.send(&bytes);
+        script.expect_end();
+        running.wait(&peer, |status| status.last_error.as_deref() == Some(reason));
+    }
+    running.stop("");
+}
+
+#[test]
+fn another_password_is_silence_and_the_counters_say_so() {
+    let listener = listen();
+    let peer = PeerSettings { password: Some("ours".to_owned().into()), ..settings(&listener) };
+    sockopt::set_md5_key(&listener, peer.address, &"theirs".to_owned().into()).unwrap();
+    let running = Running::start(vec![peer.clone()], routes(Until::Forever));
+    let status = running.wait(&peer, |status| status.last_error.is_some());
+    let error = status.last_error.unwrap();
+    // On the loopback the SYN arrives in our own network namespace, so its counter is ours.
+    let count = error
+        .strip_prefix("no connection within 5 s; MD5: ")
+        .and_then(|rest| rest.strip_suffix(" segments came back with another signature: the passwords differ"));
+    assert!(count.is_some_and(|count| count.parse::<u32>().is_ok_and(|count| count > 0)), "{error}");
+    running.stop("");
+}
+
+#[test]
+fn a_closed_port_is_named() {
+    let listener = listen();
+    let peer = settings(&listener);
+    drop(listener);
+    let running = Running::start(vec![peer.clone()], RouteSet::new());
+    let status = running.wait(&peer, |status| status.last_error.is_some());
+    assert_eq!(status.last_error.as_deref(), Some("connect: Connection refused (os error 111)"));
+    running.stop("");
+}
+
+#[test]
+fn routes_nobody_vouches_for_are_withdrawn_and_a_speaker_nobody_holds_stops() {
+    let listener = listen();
+    let running = Running::start(vec![settings(&listener)], routes(Until::Forever));
+    let script = Script::with_route(&listener);
+    let Running { handle, routes, thread, .. } = running;
+    drop(routes);
+    script.expect(&withdrawn());
+    drop(handle);
+    script.expect(&cease(""));
+    script.expect_end();
+    drop(script);
+    thread.join().unwrap().unwrap();
+}
+
+#[test]
+fn what_cannot_work_is_refused_at_once() {
+    let refusal = |config| Speaker::new(config).map(|_| ()).unwrap_err().to_string();
+    let with = |peer| config(vec![peer]);
+    let peer = settings(&listen());
+    assert_eq!(
+        refusal(SpeakerConfig { hold_time: Duration::from_secs(2), ..config(vec![]) }),
+        "hold time 2 s is not possible: it must be 0, or 3 to 65535 whole seconds"
+    );
+    assert_eq!(
+        refusal(with(PeerSettings { password: Some("k".repeat(81).into()), ..peer.clone() })),
+        "the password of peer 127.0.0.1 has 81 bytes: TCP-MD5 takes 1 to 80"
+    );
+    let source = LocalEnd::Address(vip().ip());
+    assert_eq!(
+        refusal(with(PeerSettings { source, ..peer.clone() })),
+        "source address 10.99.0.1 for peer 127.0.0.1 is a VIP: it moves away with the lease; name an address of this \
+         node"
+    );
+    assert_eq!(
+        refusal(config(vec![peer.clone(), peer.clone()])),
+        format!("peer {} is configured twice: remove one of them", peer.key())
+    );
+}

@@ -1,0 +1,149 @@
+//! Sessions that go well.
+
+use super::*;
+
+#[test]
+fn a_session_comes_up_announces_withdraws_and_ends() {
+    let listener = listen();
+    let peer = settings(&listener);
+    let running = Running::start(vec![peer.clone()], routes(Until::Forever));
+    let script = Script::with_route(&listener);
+    let local = script.stream.peer_addr().unwrap();
+    let status = running.wait(&peer, |status| status.announced.contains(&vip()));
+    let negotiated = status.negotiated.clone().unwrap();
+    assert_eq!(negotiated.hold_time, Some(Duration::from_secs(90)));
+    assert_eq!(
+        status,
+        PeerStatus {
+            state: StateName::Established,
+            since: status.since,
+            local: Some(local),
+            negotiated: Some(negotiated),
+            outstanding: [vip()].into(),
+            announced: [vip()].into(),
+            unsendable: BTreeMap::new(),
+            established_count: 1,
+            last_error: None,
+        }
+    );
+
+    running.routes.send_replace(RouteSet::new());
+    script.expect(&withdrawn());
+    running.wait(&peer, |status| status.outstanding.is_empty() && status.established());
+
+    running.routes.send_replace(routes(Until::Forever));
+    script.expect(&announced());
+    // ROUTE-REFRESH of IPv4 unicast.
+    script.send(&frame(5, "0001 00 01"));
+    script.expect(&announced());
+    script.expect(&end_of_rib_v4());
+
+    running.handle.stop("maintenance", clock::now() + AT_LAST);
+    script.expect(&withdrawn());
+    script.expect(&cease("maintenance"));
+    script.expect_end();
+    drop(script);
+    running.join();
+}
+
+#[test]
+fn what_is_not_outstanding_after_the_next_set_was_sent_will_not_be_announced() {
+    let listener = listen();
+    let peer = settings(&listener);
+    let running = Running::start(vec![peer.clone()], RouteSet::new());
+    let script = Script::establish(&listener);
+    script.expect(&end_of_rib_v4());
+    script.expect(&end_of_rib_v6());
+    let mut taken_up = 0;
+    for pause in 0..300 {
+        running.routes.send_replace(routes(Until::Forever));
+        for _ in 0..pause {
+            std::hint::spin_loop();
+        }
+        running.routes.send_replace(RouteSet::new());
+        let at_once = running.handle.status().borrow()[&peer.key()].outstanding.is_empty();
+        running.wait(&peer, |status| status.outstanding.is_empty());
+        let told = script.available();
+        // Never taken up, or withdrawn: and where nothing was outstanding at once, it was withdrawn already then.
+        assert!(told.is_empty() || told == [announced(), withdrawn()], "{told:?}");
+        assert!(!at_once || told.len() != 1);
+        taken_up += u32::from(!told.is_empty());
+    }
+    tracing::debug!(taken_up, "sets that reached the peer");
+    drop(script);
+    running.stop("");
+}
+
+#[test]
+fn a_cease_arrives_though_the_peer_floods_us() {
+    let listener = listen();
+    let peer = settings(&listener);
+    let running = Running::start(vec![peer.clone()], routes(Until::Forever));
+    let script = Script::with_route(&listener);
+    let flood = script.stream.try_clone().unwrap();
+    let flooder = thread::spawn(move || {
+        let updates = announced().repeat(1000);
+        while (&flood).write_all(&updates).is_ok() {}
+    });
+    running.routes.send_replace(RouteSet::new());
+    script.expect(&withdrawn());
+    running.wait(&peer, |status| status.outstanding.is_empty());
+    running.handle.stop("maintenance", clock::now() + AT_LAST);
+    script.expect(&cease("maintenance"));
+    script.expect_end();
+    script.stream.shutdown(std::net::Shutdown::Both).unwrap();
+    running.join();
+    flooder.join().unwrap();
+}
+
+#[test]
+fn a_password_that_both_have_makes_a_session() {
+    let listener = listen();
+    let password = SecretString::from("s3cret");
+    let peer = PeerSettings { password: Some(password.clone()), ..settings(&listener) };
+    sockopt::set_md5_key(&listener, peer.address, &password).unwrap();
+    let running = Running::start(vec![peer], routes(Until::Forever));
+    let script = Script::with_route(&listener);
+    drop(script);
+    running.stop("");
+}
+
+#[test]
+fn the_source_address_asked_for_is_our_end_and_the_next_hop() {
+    let listener = listen();
+    let source = "127.0.0.2".parse().unwrap();
+    let peer = PeerSettings { source: LocalEnd::Address(source), ..settings(&listener) };
+    let running = Running::start(vec![peer], routes(Until::Forever));
+    let script = Script::establish(&listener);
+    assert_eq!(script.stream.peer_addr().unwrap().ip(), source);
+    script.expect(&update("0000 0014 40010100 4002 06 0201 0000FDE9 4003 04 7F000002 20 0A630001"));
+    drop(script);
+    running.stop("");
+}
+
+#[test]
+fn an_ipv6_session_takes_ipv4_routes_with_a_next_hop_of_their_own() {
+    let listener = TcpListener::bind("[::1]:0").unwrap();
+    let peer = PeerSettings { next_hop_other_family: Some("192.0.2.1".parse().unwrap()), ..settings(&listener) };
+    let running = Running::start(vec![peer], routes(Until::Forever));
+    let script = Script::establish(&listener);
+    script.expect(&update("0000 0014 40010100 4002 06 0201 0000FDE9 4003 04 C0000201 20 0A630001"));
+    drop(script);
+    running.stop("");
+}
+
+#[test]
+fn a_dead_peer_does_not_disturb_another() {
+    let (alive, dead) = (listen(), listen());
+    // Connections to the second are made by its kernel, and nobody ever speaks.
+    let peers = vec![settings(&dead), settings(&alive)];
+    let running = Running::start(peers.clone(), routes(Until::Forever));
+    let script = Script::with_route(&alive);
+    running.routes.send_replace(RouteSet::new());
+    script.expect(&withdrawn());
+    assert_eq!(running.wait(&peers[0], |status| status.state == StateName::OpenSent).established_count, 0);
+    drop(script);
+    // The dead one never ends its side: the deadline does.
+    running.handle.stop("", clock::now() + Duration::from_millis(200));
+    running.join();
+}
