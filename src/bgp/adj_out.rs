@@ -36,7 +36,7 @@ pub struct Profile {
 pub enum Unsendable {
     /// The peer does not carry its family.
     FamilyNotNegotiated,
-    /// The session runs over the other family, and no next hop of this one is known.
+    /// The session runs over the other family, or a link-local address, and no other next hop is known.
     NoNextHop,
     /// The next hop would be an address that we announce: a loop (RFC 4271 §5.1.3).
     NextHopIsVip,
@@ -46,7 +46,7 @@ impl fmt::Display for Unsendable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::FamilyNotNegotiated => "the peer does not carry this address family",
-            Self::NoNextHop => "the session runs over the other address family and no next hop of this one is known",
+            Self::NoNextHop => "this session has no next hop of its address family",
             Self::NextHopIsVip => "its next hop would be an address that is announced itself",
         })
     }

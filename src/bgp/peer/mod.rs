@@ -232,8 +232,10 @@ impl Peer {
     fn send(&mut self, message: &Outgoing) {
         let session = self.fsm.session();
         let Link::Live(live) = &mut self.link else { return };
-        // Behind bytes that wait, a KEEPALIVE says nothing that they do not; so it cannot pile up either.
-        if *message != Outgoing::Keepalive || live.connection.is_flushed() {
+        // Behind bytes that wait, a KEEPALIVE says nothing that they do not; so it cannot pile up either. Before
+        // Established it confirms the peer's OPEN.
+        let says_nothing = *message == Outgoing::Keepalive && live.adj_out.is_some() && !live.connection.is_flushed();
+        if !says_nothing {
             live.connection.queue(message, &session);
         }
     }
@@ -333,12 +335,6 @@ impl Peer {
 
     /// The connection is gone, or has to be.
     fn lost(&mut self, now: Instant, why: &str) {
-        let why = match &self.link {
-            Link::Live(live) if live.guard.fired() => {
-                "the watchdog reset the connection: the entitlement ran out while this program hung"
-            }
-            Link::Live(_) | Link::Dialing(_) | Link::None => why,
-        };
         if let Link::Live(live) = &self.link
             && live.closing.is_some()
         {

@@ -10,6 +10,9 @@ use crate::clock;
 use crate::time::Instant;
 use crate::wire::bgp::{Outgoing, Route, Update};
 
+const OVER: &str = "the entitlement ran out before a withdrawal was delivered: connection reset";
+const WATCHDOG: &str = "the entitlement ran out while this program hung: connection reset by the watchdog";
+
 impl Peer {
     /// Tells the Adj-RIB-Out what is wanted, and the peer what follows from it.
     pub(super) fn take_routes(&mut self, now: Instant) {
@@ -69,14 +72,13 @@ impl Peer {
 
     /// What is over and not delivered as withdrawn is taken from the peer with the connection.
     pub(super) fn cut_if_over(&mut self, now: Instant) {
-        let is_over = match &self.link {
-            Link::Live(live) => live.is_over(now),
-            Link::None | Link::Dialing(_) => false,
+        let why = match &self.link {
+            Link::Live(live) if live.guard.fired() => WATCHDOG,
+            Link::Live(live) if live.is_over(now) => OVER,
+            Link::Live(_) | Link::Dialing(_) | Link::None => return,
         };
-        if is_over {
-            self.reset_link();
-            self.lost(now, "the entitlement ran out before a withdrawal was delivered: connection reset");
-        }
+        self.reset_link();
+        self.lost(now, why);
     }
 
     pub(super) fn check_delivery(&mut self) {

@@ -67,7 +67,12 @@ fn the_watchdog_resets_what_is_over_while_the_runtime_hangs() {
     assert_eq!(end_of(&script), Err(ErrorKind::ConnectionReset));
     assert!(clock::now() >= until + watchdog::GRACE);
     release.send(()).unwrap();
-    running.wait(&peer, |status| status.outstanding.is_empty());
+    let status = running.wait(&peer, |status| status.last_error.is_some());
+    assert_eq!(
+        status.last_error.as_deref(),
+        Some("the entitlement ran out while this program hung: connection reset by the watchdog")
+    );
+    assert!(status.outstanding.is_empty());
     running.handle.stop("", clock::now());
     running.join();
 }
