@@ -188,9 +188,10 @@ impl Watch {
                 earliest = earliest.min(at);
                 continue;
             }
-            // Nothing is logged here: a log that blocks would block the guard. The session says it when it runs.
-            let _ = sockopt::reset(&guarded.socket);
+            // Nothing is logged here: a log that blocks would block the guard. The session says it when it runs, and
+            // is to know the reason by the time it sees the effect.
             guarded.fired.store(true, Ordering::SeqCst);
+            let _ = sockopt::reset(&guarded.socket);
         }
         earliest
     }
