@@ -1,5 +1,7 @@
 //! Holds the modules to the import table of docs/architecture.md: stations never import their neighbour in the flow.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic, and says where")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
