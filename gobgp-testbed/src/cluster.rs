@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 use crate::host::{Host, capture};
-use crate::lab::{Lab, NODE_AS, Net, VIP};
+use crate::lab::{Lab, NODE_AS, Net, VIP, VIP6};
 use crate::parts::api::{Api, Lease, VIPCAST_USER};
 use crate::parts::apiserver::{self, ApiServer};
 use crate::parts::etcd::Etcd;
@@ -257,7 +257,11 @@ impl Cluster {
         for node in &self.lab.nodes {
             self.lab.carrier(node, Net::Data, true)?;
             self.lab.carrier(node, Net::Management, true)?;
-            node.ip("address flush dev lo scope global")?;
+            // What a killed vipcast left bound, wherever it bound it.
+            for address in node.addresses("lo")?.into_iter().filter(|a| [IpAddr::V4(VIP), IpAddr::V6(VIP6)].contains(a))
+            {
+                node.ip(&format!("address del {address} dev lo"))?;
+            }
             node.nft("flush ruleset")?;
         }
         for server in &mut self.servers {

@@ -2,6 +2,7 @@
 
 mod lifecycle;
 mod parts;
+mod readme;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -50,6 +51,11 @@ pub const ALL: &[Scenario] = &[
         name: "03-kill",
         shows: "kill -9: the route goes with the socket, the next node announces, the old address is cleaned",
         run: lifecycle::kill,
+    },
+    Scenario {
+        name: "14-readme",
+        shows: "README's static pod: taken by the API server, and its words do the main job",
+        run: readme::static_pod,
     },
 ];
 
