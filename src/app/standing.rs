@@ -62,3 +62,18 @@ fn standing(leadership: &Leadership, node_name: &str) -> Standing {
         Leadership::Follower { holder: Some(_) } => Standing::Follower(Holder::Elsewhere),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_holder_under_our_own_name_is_a_twin() {
+        let follower =
+            |holder: Option<&str>| standing(&Leadership::Follower { holder: holder.map(str::to_owned) }, "n1");
+        assert_eq!(
+            [follower(None), follower(Some("n1")), follower(Some("n2"))],
+            [Holder::Unknown, Holder::Twin, Holder::Elsewhere].map(Standing::Follower)
+        );
+    }
+}

@@ -163,10 +163,18 @@ impl Elector {
             View::Ours { until, term, .. } if now < *until && self.leaving == Leaving::No => {
                 Leadership::Held { until: *until, term: *term }
             }
-            View::Ours { .. } => Leadership::Follower { holder: Some(self.author.identity.clone()) },
-            View::Theirs { record, .. } => Leadership::Follower { holder: record.spec.holder().map(str::to_owned) },
-            View::Unknown | View::Gone { .. } => Leadership::Follower { holder: None },
+            View::Theirs { record, .. } if !self.is_our_trace(record) => {
+                Leadership::Follower { holder: record.spec.holder().map(str::to_owned) }
+            }
+            View::Unknown | View::Gone { .. } | View::Theirs { .. } | View::Ours { .. } => {
+                Leadership::Follower { holder: None }
+            }
         }
+    }
+
+    /// Whether a record under our name is an earlier one of this node, not a twin's.
+    fn is_our_trace(&self, record: &Record) -> bool {
+        self.last_twin.is_none() && record.spec.holder() == Some(&self.author.identity)
     }
 
     fn got(&mut self, now: Instant, attempt: Attempt, result: Result<Option<Record>, String>) {

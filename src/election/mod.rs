@@ -15,7 +15,8 @@ use crate::time::Instant;
 pub enum Leadership {
     /// Not (or no longer) ours.
     Follower {
-        /// Who holds the lease as far as we know; `None`: nobody, or unknown.
+        /// Who else holds the lease as far as we know; our own name: a twin on this node. `None`: nobody, or unknown,
+        /// which includes what we held ourselves until it ran out.
         holder: Option<String>,
     },
     /// Ours.

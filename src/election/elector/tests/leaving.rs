@@ -15,7 +15,7 @@ fn gives_back_what_it_holds() {
     e.release(at(2000));
     let free = released(2000, 10, EPOCH + 1);
     assert_eq!(actions(&mut e), [report(Event::Lost(Loss::Released)), update(3, free.clone())]);
-    assert_eq!(e.leadership(ms(2000)), follower("node-a"));
+    assert_eq!(e.leadership(ms(2000)), nobody());
     let done = report(Event::Released { given_back: true });
     assert_eq!(handle(&mut e, 2100, wrote(3, with_version(free.clone(), 11))), [done]);
     // No candidate any more.
@@ -33,7 +33,7 @@ fn gives_back_what_a_write_on_its_way_brought() {
     assert_eq!(actions(&mut e), []);
     let free = released(200, 10, EPOCH);
     assert_eq!(handle(&mut e, 200, wrote(2, ours(10, EPOCH, 0, 0, 0))), [update(3, free)]);
-    assert_eq!(e.leadership(ms(200)), follower("node-a"));
+    assert_eq!(e.leadership(ms(200)), nobody());
 }
 
 #[test]
