@@ -248,6 +248,8 @@ impl Cluster {
         self.routers.clear();
         self.lab.heal_all()?;
         for host in self.router_hosts.values().filter(|host| matches!(host.name(), "bird" | "frr")) {
+            // FRR's routes hang on nexthop objects and go with them; `route flush` cannot remove them.
+            host.ip("nexthop flush")?;
             for family in ["-4", "-6"] {
                 host.ip(&format!("{family} route flush proto bird"))?;
                 host.ip(&format!("{family} route flush proto bgp"))?;
