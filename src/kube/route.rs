@@ -57,18 +57,32 @@ impl Route {
         result
     }
 
-    /// Takes the next endpoint because of `reason`.
+    /// Takes the next endpoint because this one failed with `reason`.
     pub fn leave(&mut self, reason: &str) {
-        self.nudge.ask();
-        let list = self.list.borrow().clone();
-        let place = self.place(&list);
-        let Some(left) = list.get(place) else { return };
-        let next = list.get(place.saturating_add(1)).or_else(|| list.first()).unwrap_or(left);
-        self.current = Some(next.name.clone());
-        self.probed_at.get_or_insert_with(clock::now);
+        let Some((left, next)) = self.rotate() else { return };
         if self.faults.insert(left.name.clone(), reason.to_owned()).as_deref() != Some(reason) {
             tracing::warn!(purpose = self.purpose, endpoint = %left.name, next = %next.name, reason, "API call failed");
         }
+    }
+
+    /// Takes the next endpoint although this one did not fail: `reason` makes a second opinion worth having.
+    pub fn doubt(&mut self, reason: &str) {
+        let Some((left, next)) = self.rotate() else { return };
+        tracing::info!(
+            purpose = self.purpose, endpoint = %left.name, next = %next.name, reason, "asking another API server"
+        );
+    }
+
+    /// The endpoint left, and the one in use from now on.
+    fn rotate(&mut self) -> Option<(Endpoint, Endpoint)> {
+        self.nudge.ask();
+        let list = self.list.borrow().clone();
+        let place = self.place(&list);
+        let left = list.get(place)?;
+        let next = list.get(place.saturating_add(1)).or_else(|| list.first()).unwrap_or(left);
+        self.current = Some(next.name.clone());
+        self.probed_at.get_or_insert_with(clock::now);
+        Some((left.clone(), next.clone()))
     }
 
     fn works(&mut self, name: &str) {

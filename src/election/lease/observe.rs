@@ -103,7 +103,7 @@ impl Watcher {
                 }
                 Ok(None) => return End::Resume(at),
                 Err(_) => {
-                    route.leave(&format!("the watch showed nothing for {:?}", self.quiet));
+                    route.doubt(&format!("nobody renewed the lease for {:?}, or this server does not tell", self.quiet));
                     return End::Relist { pause: false };
                 }
             };
