@@ -15,6 +15,8 @@ use crate::net::Identity;
 const TTL_MULTIHOP: u8 = 50;
 /// Routers clear a silent peer's routes after up to twice the hold time (BIRD 2.0.12 needs 5.8 s at 3 s).
 const ROUTER_SLACK: u32 = 2;
+/// The shortest hold time there is, in seconds (RFC 4271 §4.2).
+const SHORTEST_HOLD: u64 = 3;
 
 /// The speaker's configuration.
 pub(super) fn settings(config: &Config, router_id: Ipv4Addr, identity: Identity) -> SpeakerConfig {
@@ -78,15 +80,21 @@ fn stale(hold_time: Option<Duration>, lease: &LeaseConfig) -> Option<String> {
                 .to_owned(),
         );
     };
-    (hold > takeover).then(|| {
+    let bound = hold * ROUTER_SLACK;
+    let fitting = (takeover / ROUTER_SLACK).as_secs();
+    let remedy = match fitting {
+        0..SHORTEST_HOLD => "give the lease a longer duration".to_owned(),
+        _ => format!("set --bgpHoldTimer (bgp_hold_time) to {fitting} or less"),
+    };
+    (bound > takeover).then(|| {
         format!(
-            "a holder that is cut off stays in this router's table for {} to {} s (the hold time), longer than the {} s \
+            "a holder that is cut off stays in this router's table for {} to {} s (hold time {} s), longer than the {} s \
              after which another node takes the lease; until then only the lower MED of the next holder moves the \
-             traffic: set --bgpHoldTimer (bgp_hold_time) to {} or less if this router does not compare MED",
+             traffic: {remedy} if this router does not compare MED",
             hold.as_secs(),
-            (hold * ROUTER_SLACK).as_secs(),
+            bound.as_secs(),
+            hold.as_secs(),
             takeover.as_secs(),
-            takeover.as_secs().max(3),
         )
     })
 }
@@ -106,16 +114,19 @@ mod tests {
     }
 
     #[test]
-    fn a_hold_time_beyond_lease_minus_retry_is_named_with_its_seconds() {
-        assert_eq!(stale(Some(Duration::from_secs(4)), &lease()), None);
+    fn a_stale_bound_beyond_lease_minus_retry_is_named_with_its_seconds() {
+        let long = LeaseConfig { duration: Duration::from_secs(15), ..lease() };
+        assert_eq!(stale(Some(Duration::from_secs(7)), &long), None);
         assert_eq!(
-            stale(Some(Duration::from_secs(9)), &lease()).as_deref(),
+            stale(Some(Duration::from_secs(9)), &long).as_deref(),
             Some(
-                "a holder that is cut off stays in this router's table for 9 to 18 s (the hold time), longer than the \
-                 4 s after which another node takes the lease; until then only the lower MED of the next holder moves \
-                 the traffic: set --bgpHoldTimer (bgp_hold_time) to 4 or less if this router does not compare MED"
+                "a holder that is cut off stays in this router's table for 9 to 18 s (hold time 9 s), longer than the \
+                 14 s after which another node takes the lease; until then only the lower MED of the next holder moves \
+                 the traffic: set --bgpHoldTimer (bgp_hold_time) to 7 or less if this router does not compare MED"
             )
         );
+        let short = stale(Some(Duration::from_secs(3)), &lease());
+        assert!(short.is_some_and(|text| text.contains("give the lease a longer duration")));
         assert!(stale(None, &lease()).is_some_and(|text| text.starts_with("hold time 0")));
     }
 }

@@ -1,5 +1,7 @@
 //! From the election to the facts: who may speak.
 
+use std::net::IpAddr;
+
 use tokio::sync::watch;
 
 use super::Error;
@@ -17,21 +19,23 @@ pub(super) const fn first(config: &Config) -> Standing {
     }
 }
 
-/// Stands for election; its results flow into `facts`.
+/// Stands for election; its results flow into `facts`. `own`: this host's addresses.
 pub(super) fn stand(
     stations: &mut Stations,
     config: &Config,
     lease: LeaseConfig,
+    own: Vec<IpAddr>,
     facts: watch::Sender<Facts>,
 ) -> Lease {
     let (endpoints, keeper) = Endpoints::new(Settings {
         kubeconfig: config.kubeconfig.clone(),
         api_port: config.api_port,
         vips: config.vips.iter().map(|vip| vip.address()).collect(),
-        call_limit: lease.retry_period,
+        own,
+        call_limit: lease.attempt_limit(),
     });
-    let instance = format!("{:016x}", rand::random::<u64>());
-    let (election, releaser) = LeaseElection::new(lease, &config.node_name, instance, endpoints);
+    let nonce = format!("{:016x}", rand::random::<u64>());
+    let (election, releaser) = LeaseElection::new(lease, &config.node_name, &nonce, endpoints);
     let (leadership, leadership_rx) = watch::channel(Leadership::Follower { holder: None });
     stations.spawn("the list of API endpoints", async move {
         keeper.run().await;

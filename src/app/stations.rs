@@ -15,8 +15,11 @@ use crate::vip::{Facts, Holder, Standing, Vip};
 
 /// What peers are told when this node leaves in good order (RFC 9003).
 const LEAVING: &str = "vipcast is shutting down on this node";
-/// How long the end in good order may take: delivering withdrawals, saying goodbye, unbinding.
-const DRAIN: Duration = Duration::from_secs(2);
+/// How long ending the sessions in good order may take: delivering withdrawals, saying goodbye. A router that does
+/// not close its side keeps us for all of it, so it is short: the next node waits for the lease.
+const GOODBYE: Duration = Duration::from_millis(1500);
+/// How long unbinding may take after that.
+const UNBIND: Duration = Duration::from_millis(500);
 /// How long releasing the lease may take after that; a lease not released expires by itself.
 const RELEASE: Duration = Duration::from_secs(2);
 /// The station that ends by itself when it is told to stop.
@@ -72,11 +75,12 @@ pub(super) struct Lease {
 impl Node {
     /// Withdraw → delivered → Cease → unbind → release the lease if it is still ours.
     pub(super) async fn drain(mut self, stations: &mut Stations) {
-        let deadline = now() + DRAIN;
+        let deadline = now() + GOODBYE;
         self.speaker.stop(LEAVING, deadline);
         tokio::select! {
             () = stations.end_of(SPEAKER) => {}
-            () = sleep_until(deadline) => tracing::warn!("leaving sessions behind: ending them took too long"),
+            // It cuts what is left at its deadline by itself; should it not, the end of this process does.
+            () = sleep_until(deadline + UNBIND) => tracing::warn!("leaving sessions behind: they did not end in time"),
         }
         if let Some(lease) = &self.lease {
             lease.follow.abort();
@@ -88,7 +92,7 @@ impl Node {
         let twin = self.facts.borrow().standing == Standing::Follower(Holder::Twin);
         tokio::select! {
             _ = self.bound.wait_for(|bound| twin || bound.is_empty()) => {}
-            () = sleep_until(deadline) => tracing::warn!("leaving addresses behind: unbinding them took too long"),
+            () = sleep_until(now() + UNBIND) => tracing::warn!("leaving addresses behind: unbinding them took too long"),
         }
         if let Some(lease) = self.lease {
             lease.releaser.release(now() + RELEASE).await;

@@ -84,8 +84,20 @@ pub struct LeaseConfig {
     pub duration: Duration,
     /// How long a holder speaks after the last successful renewal was sent.
     pub renew_deadline: Duration,
-    /// The time between attempts, and the longest time one attempt may take.
+    /// The time between attempts.
     pub retry_period: Duration,
+}
+
+impl LeaseConfig {
+    /// The longest time one attempt may take: so short that between a renewal that falls due and the renew deadline
+    /// three API servers can be asked, the first two of which are silent. Never more than a retry period.
+    #[must_use]
+    pub fn attempt_limit(&self) -> Duration {
+        const SERVERS: u32 = 3;
+        const SHORTEST: Duration = Duration::from_millis(300);
+        let slack = self.renew_deadline.saturating_sub(self.retry_period);
+        (slack / SERVERS).max(SHORTEST).min(self.retry_period)
+    }
 }
 
 /// Logging.

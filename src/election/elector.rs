@@ -280,7 +280,7 @@ impl Elector {
                 self.lose(now, version, record, late, until);
             }
             (View::Theirs { record: known, .. }, Some(record)) if record.spec == known.spec => *known = record,
-            (View::Unknown | View::Gone { .. } | View::Theirs { .. }, Some(record)) => self.observe(now, record),
+            (View::Unknown | View::Gone { .. } | View::Theirs { .. }, Some(record)) => self.observe(now, record, late),
             (View::Gone { free_at, .. } | View::Theirs { free_at, .. }, None) => {
                 self.view = View::Gone { version, free_at: *free_at };
             }
@@ -350,11 +350,12 @@ impl Elector {
             Some(_) if named_us => Loss::Twin,
             by => Loss::Taken { by: by.map(str::to_owned) },
         });
-        self.observe(now, record);
+        self.observe(now, record, went_back);
     }
 
-    /// Another record than before, and not ours.
-    fn observe(&mut self, now: Instant, record: Record) {
+    /// Another record than before, and not ours. One that went back and has our name is an earlier one of this node
+    /// in a restored etcd, no twin's.
+    fn observe(&mut self, now: Instant, record: Record, went_back: bool) {
         let first = matches!(self.view, View::Unknown);
         let holder = record.spec.holder();
         let ours_by_name = holder == Some(&self.author.identity);
@@ -363,7 +364,7 @@ impl Elector {
         let wait = record.spec.duration().unwrap_or_default().max(self.config.duration);
         let free_at = if free { now } else { now + wait };
         let holder = holder.map(str::to_owned);
-        if ours_by_name && !first {
+        if ours_by_name && !first && !went_back {
             self.report_twin(record.instance().map(str::to_owned));
         } else if !ours_by_name {
             self.last_twin = None;

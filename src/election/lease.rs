@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use crate::clock::{self, Timer};
 use crate::config::LeaseConfig;
 use crate::election::Leadership;
-use crate::election::elector::{Action, Attempt, Elector, Event, Input, Moment, WriteError};
+use crate::election::elector::{Action, Attempt, Elector, Event, Input, Loss, Moment, WriteError};
 use crate::election::record::{MicroTime, Record};
 use crate::kube::{CallError, Endpoints, Refusal, Route};
 use crate::time::Instant;
@@ -30,6 +30,12 @@ pub struct LeaseElection {
     elector: Elector,
     endpoints: Endpoints,
     release: watch::Receiver<Option<Instant>>,
+    identity: String,
+    /// The last other holder that did not give the lease back, and whether its terms are in the record: kube-vip
+    /// leaves a vipcast's annotations as they are, or has none.
+    other: Option<(String, bool)>,
+    /// What the API last refused, so that it is said once.
+    refused: Option<String>,
     /// Dropped at the end of the run: that is what [`Releaser::release`] waits for.
     _done: watch::Sender<()>,
 }
@@ -52,13 +58,14 @@ impl Releaser {
 }
 
 impl LeaseElection {
-    /// A candidate: `identity` is the node's name, `instance` a random id of this process.
+    /// A candidate: `identity` is the node's name, `nonce` a random id of this process.
     #[must_use]
-    pub fn new(config: LeaseConfig, identity: &str, instance: String, endpoints: Endpoints) -> (Self, Releaser) {
+    pub fn new(config: LeaseConfig, identity: &str, nonce: &str, endpoints: Endpoints) -> (Self, Releaser) {
         let (release_tx, release) = watch::channel(None);
         let (done, done_rx) = watch::channel(());
-        let elector = Elector::new(config.clone(), identity, instance);
-        let election = Self { config, elector, endpoints, release, _done: done };
+        let identity = identity.to_lowercase();
+        let elector = Elector::new(config.clone(), &identity, format!("{identity}/{nonce}"));
+        let election = Self { config, elector, endpoints, release, identity, other: None, refused: None, _done: done };
         (election, Releaser { release: release_tx, done: done_rx })
     }
 
@@ -85,13 +92,40 @@ impl LeaseElection {
             let next = self.elector.next_deadline();
             tokio::select! {
                 biased;
-                input = requests.answer() => self.elector.handle(moment(), input),
-                Some(input) = seen.recv() => self.elector.handle(moment(), input),
+                (input, refused) = requests.answer() => {
+                    self.complain(refused);
+                    self.take(input);
+                }
+                Some(input) = seen.recv() => self.take(input),
                 Ok(()) = self.release.changed() => self.elector.release(moment()),
                 () = due.until(next) => self.elector.handle_timeout(moment()),
                 () = grace.until(deadline) => {}
             }
         }
+    }
+
+    fn take(&mut self, input: Input) {
+        if let Input::Seen { record: Some(record), .. } | Input::Got { result: Ok(Some(record)), .. } = &input {
+            match record.spec.holder() {
+                Some(holder) if holder == self.identity => {}
+                Some(holder) => {
+                    let fenced =
+                        record.instance().is_some_and(|id| id.rsplit_once('/').map(|(node, _)| node) == Some(holder));
+                    self.other = Some((holder.to_owned(), fenced));
+                }
+                None => self.other = None,
+            }
+        }
+        self.elector.handle(moment(), input);
+    }
+
+    /// Says once what the API refuses.
+    fn complain(&mut self, refused: Option<String>) {
+        if let Some(reason) = refused.as_ref().filter(|_| self.refused != refused) {
+            let lease = format!("{}/{}", self.config.namespace, self.config.name);
+            tracing::warn!(lease, reason, "the API refuses the lease; standing on");
+        }
+        self.refused = refused;
     }
 
     /// Does what the elector wants; `true` when it has nothing left to do.
@@ -111,10 +145,21 @@ impl LeaseElection {
         released
     }
 
-    fn log(&self, event: &Event) {
+    fn log(&mut self, event: &Event) {
         let lease = format!("{}/{}", self.config.namespace, self.config.name);
         match event {
-            Event::BecameHolder { term } => tracing::info!(lease, term, "became the holder of the lease"),
+            Event::BecameHolder { term } => {
+                tracing::info!(lease, term, "became the holder of the lease");
+                if let Some((holder, false)) = self.other.take() {
+                    tracing::warn!(
+                        lease,
+                        holder,
+                        "the last holder writes no term, so it is kube-vip or another stranger: its routes carry no MED, \
+                         which routers read as the best; should it still stand, only the router's timers clear its route"
+                    );
+                }
+            }
+            Event::Lost(loss @ Loss::Released) => tracing::info!(lease, reason = %loss, "leaving the lease"),
             Event::Lost(loss) => tracing::warn!(lease, reason = %loss, "lost the lease"),
             Event::Twin { instance } => tracing::error!(
                 lease,
@@ -143,11 +188,11 @@ enum Request {
     Update(Record),
 }
 
-/// One request at a time, each for one retry period at most.
+/// One request at a time, each for [`LeaseConfig::attempt_limit`] at most.
 struct Requests {
     config: LeaseConfig,
     idle: Option<Route>,
-    flying: Option<BoxFuture<'static, (Route, Input)>>,
+    flying: Option<BoxFuture<'static, (Route, Answer)>>,
 }
 
 impl Requests {
@@ -158,29 +203,33 @@ impl Requests {
     }
 
     /// The answer, once there is one.
-    async fn answer(&mut self) -> Input {
+    async fn answer(&mut self) -> Answer {
         let Some(flight) = self.flying.as_mut() else {
             return std::future::pending().await;
         };
-        let (route, input) = flight.await;
+        let (route, answer) = flight.await;
         (self.idle, self.flying) = (Some(route), None);
-        input
+        answer
     }
 }
 
-async fn perform(config: LeaseConfig, mut route: Route, request: Request, attempt: Attempt) -> (Route, Input) {
-    let limit = config.retry_period;
+/// What a request came to; with the API's words where it refused for good reason, no mere conflict.
+type Answer = (Input, Option<String>);
+
+async fn perform(config: LeaseConfig, mut route: Route, request: Request, attempt: Attempt) -> (Route, Answer) {
+    let limit = config.attempt_limit();
     let api = |client| Api::<Lease>::namespaced(client, &config.namespace);
     let params = PostParams::default();
-    let input = match request {
+    let answer = match request {
         Request::Get => {
             let name = &config.name;
-            let result = match route.call(limit, |client| async move { api(client).get(name).await }).await {
-                Ok(lease) => Ok(Some(convert::record(lease))),
-                Err(CallError::Answer(Refusal::NotFound(_))) => Ok(None),
-                Err(error) => Err(error.to_string()),
+            let (result, refused) = match route.call(limit, |client| async move { api(client).get(name).await }).await {
+                Ok(lease) => (Ok(Some(convert::record(lease))), None),
+                Err(CallError::Answer(Refusal::NotFound(_))) => (Ok(None), None),
+                Err(CallError::Answer(refusal)) => (Err(refusal.to_string()), Some(refusal.to_string())),
+                Err(CallError::Failed(reason)) => (Err(reason), None),
             };
-            Input::Got { attempt, result }
+            (Input::Got { attempt, result }, refused)
         }
         Request::Create(record) => {
             let lease = convert::lease(&record, &config);
@@ -195,15 +244,17 @@ async fn perform(config: LeaseConfig, mut route: Route, request: Request, attemp
             wrote(attempt, result, false)
         }
     };
-    (route, input)
+    (route, answer)
 }
 
-fn wrote(attempt: Attempt, result: Result<Lease, CallError>, create: bool) -> Input {
+fn wrote(attempt: Attempt, result: Result<Lease, CallError>, create: bool) -> Answer {
+    let answered = matches!(result, Err(CallError::Answer(_)));
     let result = result.map(convert::record).map_err(|error| convert::write_error(error, create));
-    if let Err(WriteError::Failed(reason)) = &result {
-        tracing::debug!(reason, "failed to write the lease");
-    }
-    Input::Wrote { attempt, result }
+    let refused = match &result {
+        Err(WriteError::Failed(reason)) if answered => Some(reason.clone()),
+        Ok(_) | Err(_) => None,
+    };
+    (Input::Wrote { attempt, result }, refused)
 }
 
 fn publish(tx: &watch::Sender<Leadership>, leadership: Leadership) {

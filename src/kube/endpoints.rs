@@ -34,6 +34,8 @@ pub struct Settings {
     pub api_port: u16,
     /// The VIPs: calls never go through them.
     pub vips: Vec<IpAddr>,
+    /// This host's own addresses: behind them is the server of 127.0.0.1 again, so they come last.
+    pub own: Vec<IpAddr>,
     /// The longest one call of any user lasts; connecting takes no longer.
     pub call_limit: Duration,
 }
@@ -127,6 +129,8 @@ impl Keeper {
         let mut route = Route::new("endpoint list", self.tx.subscribe(), Nudge::default());
         loop {
             let pause = match self.refresh(&mut route).await {
+                // Whoever knows only the local server has nobody to turn to when that one dies.
+                Ok(()) if self.learned.is_empty() => RETRY,
                 Ok(()) => REFRESH_AT_LEAST,
                 Err(fault) => {
                     self.complain(fault);
@@ -211,7 +215,8 @@ fn addresses(slices: &[EndpointSlice]) -> Vec<SocketAddr> {
     found
 }
 
-/// The order of preference, without the VIPs and without duplicates. `resolved` is where the kubeconfig's host is.
+/// The order of preference, without the VIPs and without duplicates. `resolved` is where the kubeconfig's host is: a
+/// name that resolves to nothing may be a VIP's, and is left out until it does.
 fn targets(config: &Config, settings: &Settings, resolved: &[IpAddr], learned: &[SocketAddr]) -> Vec<Target> {
     let scheme = config.cluster_url.scheme_str().unwrap_or("https");
     let by_name = |address: SocketAddr| Target {
@@ -219,14 +224,18 @@ fn targets(config: &Config, settings: &Settings, resolved: &[IpAddr], learned: &
         server_name: Some(SERVER_NAME.to_owned()),
     };
     let is_vip = |address: &IpAddr| settings.vips.contains(address);
-    let mut targets = vec![by_name(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), settings.api_port))];
-    if !resolved.iter().any(is_vip) {
+    let is_own = |address: &IpAddr| settings.own.contains(address);
+    let mut others = Vec::new();
+    if !resolved.is_empty() && !resolved.iter().any(is_vip) {
         let url = config.cluster_url.to_string().trim_end_matches('/').to_owned();
-        targets.push(Target { url, server_name: config.tls_server_name.clone() });
+        let target = Target { url, server_name: config.tls_server_name.clone() };
+        others.push((resolved.iter().all(is_own), target));
     }
-    targets.extend(learned.iter().filter(|address| !is_vip(&address.ip())).map(|&address| by_name(address)));
-    let mut unique: Vec<Target> = Vec::new();
-    for target in targets {
+    let learned = learned.iter().filter(|address| !is_vip(&address.ip()));
+    others.extend(learned.map(|&address| (is_own(&address.ip()), by_name(address))));
+    others.sort_by_key(|(own, _)| *own);
+    let mut unique = vec![by_name(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), settings.api_port))];
+    for (_, target) in others {
         if unique.iter().all(|known| known.url != target.url) {
             unique.push(target);
         }

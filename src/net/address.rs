@@ -5,9 +5,9 @@ use std::net::IpAddr;
 
 use futures::TryStreamExt;
 use rtnetlink::packet_route::address::{
-    AddressAttribute, AddressFlags, AddressMessage, AddressProtocol, AddressScope, CacheInfo,
+    AddressAttribute, AddressFlags, AddressHeaderFlags, AddressMessage, AddressProtocol, AddressScope, CacheInfo,
 };
-use rtnetlink::packet_route::route::{RouteAttribute, RouteMessage};
+use rtnetlink::packet_route::route::{RouteAttribute, RouteHeader, RouteMessage, RouteType};
 use rtnetlink::{Handle, RouteMessageBuilder};
 
 /// How our addresses are marked (IFA_PROTO, kernel 5.18 and later: `ip -d address` shows `proto 0x76`). Older kernels
@@ -43,6 +43,20 @@ pub enum Error {
         /// Those there are.
         known: Vec<String>,
     },
+    /// A VIP is the node's own address.
+    #[error(
+        "take {address}/{length} on {interface} for a VIP: a VIP is bound as a host address, so this is the node's own \
+         (or kube-vip left it with another mask); choose another VIP, or remove it: \
+         ip address del {address}/{length} dev {interface}"
+    )]
+    OwnAddress {
+        /// The address.
+        address: IpAddr,
+        /// Its prefix length.
+        length: u8,
+        /// Where it is.
+        interface: String,
+    },
     /// The kernel took the address, but it is not there.
     #[error("bind {0}: the kernel accepted it but does not list it; something on this host removes it")]
     NotThere(IpAddr),
@@ -59,6 +73,7 @@ pub struct Addresses {
     handle: Handle,
     index: u32,
     name: String,
+    links: Vec<(u32, String)>,
 }
 
 impl Addresses {
@@ -71,19 +86,19 @@ impl Addresses {
         let (connection, handle, _) = rtnetlink::new_connection()?;
         tokio::spawn(connection);
         let links = links(&handle).await?;
-        let named = |name: &str| links.iter().find(|(_, n)| n == name).cloned();
+        let named = |name: &str| links.iter().find(|(_, n)| n == name);
         let found = match interface {
             Some(name) => named(name),
             None => match default_route_link(&handle).await? {
-                Some(index) => links.iter().find(|(i, _)| *i == index).cloned(),
+                Some(index) => links.iter().find(|(i, _)| *i == index),
                 None => named("lo"),
             },
         };
-        let Some((index, name)) = found else {
+        let Some((index, name)) = found.cloned() else {
             let known = links.into_iter().map(|(_, n)| n).collect();
             return Err(Error::NoInterface { name: interface.unwrap_or("lo").to_owned(), known });
         };
-        Ok(Self { handle, index, name })
+        Ok(Self { handle, index, name, links })
     }
 
     /// The interface's name.
@@ -104,21 +119,33 @@ impl Addresses {
     /// to remove, or to keep, from an earlier life.
     ///
     /// # Errors
-    /// When the kernel refuses the dump.
+    /// When the kernel refuses the dump, or one of `configured` is an address of the node itself.
     pub async fn leftovers(&self, configured: &[IpAddr]) -> Result<BTreeSet<IpAddr>, Error> {
         let dump = self.dump().await?;
+        let own = dump.iter().find(|m| !is_host(m) && address_of(m).is_some_and(|a| configured.contains(&a)));
+        if let Some((message, address)) = own.and_then(|m| Some((m, address_of(m)?))) {
+            let name = self.links.iter().find(|(index, _)| *index == message.header.index);
+            return Err(Error::OwnAddress {
+                address,
+                length: message.header.prefix_len,
+                interface: name.map(|(_, name)| name.clone()).unwrap_or_default(),
+            });
+        }
         let removable = dump.iter().filter(|m| self.is_removable(m, configured));
         Ok(removable.filter_map(address_of).collect())
     }
 
     /// Binds `address` as a host address: /32, or /128 without duplicate address detection. Nothing happens where it
-    /// is there already. Returns once the kernel lists it. `true`: it was not there before.
+    /// is there already as we bind it; one that kube-vip bound, which could become the source of the node's own
+    /// connections, is bound anew. Returns once the kernel lists it. `true`: it was not there before.
     ///
     /// # Errors
     /// When the kernel refuses, or does not list it afterwards.
     pub async fn bind(&self, address: IpAddr) -> Result<bool, Error> {
-        if self.has(address).await? {
-            return Ok(false);
+        match self.entry(address).await? {
+            Some(entry) if is_no_source(&entry) => return Ok(false),
+            Some(_) => drop(self.unbind(address).await?),
+            None => {}
         }
         let length = if address.is_ipv4() { 32 } else { 128 };
         let mut request = self.handle.address().add(self.index, address, length);
@@ -127,11 +154,11 @@ impl Addresses {
             Err(rtnetlink::Error::NetlinkError(e)) if e.raw_code() == EEXIST => {}
             result => result.map_err(kernel("bind", address))?,
         }
-        if self.has(address).await? { Ok(true) } else { Err(Error::NotThere(address)) }
+        if self.entry(address).await?.is_some() { Ok(true) } else { Err(Error::NotThere(address)) }
     }
 
-    /// Removes `address`: every entry of it on the interface, whatever its mask, and every one with our mark on
-    /// others. `false`: it was not there.
+    /// Removes `address`: as a host address on the interface, and wherever it has our mark. `false`: it was not
+    /// there.
     ///
     /// # Errors
     /// When the kernel refuses.
@@ -151,13 +178,16 @@ impl Addresses {
     }
 
     fn is_removable(&self, message: &AddressMessage, configured: &[IpAddr]) -> bool {
+        let is_configured = |address| configured.contains(&address);
         is_ours(message)
-            || (message.header.index == self.index && address_of(message).is_some_and(|a| configured.contains(&a)))
+            || (message.header.index == self.index
+                && is_host(message)
+                && address_of(message).is_some_and(is_configured))
     }
 
-    async fn has(&self, address: IpAddr) -> Result<bool, Error> {
+    async fn entry(&self, address: IpAddr) -> Result<Option<AddressMessage>, Error> {
         let dump = self.dump().await?;
-        Ok(dump.iter().any(|m| m.header.index == self.index && address_of(m) == Some(address)))
+        Ok(dump.into_iter().find(|m| m.header.index == self.index && address_of(m) == Some(address)))
     }
 
     async fn dump(&self) -> Result<Vec<AddressMessage>, Error> {
@@ -178,6 +208,21 @@ fn address_of(message: &AddressMessage) -> Option<IpAddr> {
             _ => None,
         })
     })
+}
+
+/// Whether it is a /32 or /128: anything shorter is an address of the node in a network.
+fn is_host(message: &AddressMessage) -> bool {
+    let length = if address_of(message).is_some_and(|a| a.is_ipv4()) { 32 } else { 128 };
+    message.header.prefix_len == length
+}
+
+/// Whether the kernel will not choose it as a source: see [`mark`].
+fn is_no_source(message: &AddressMessage) -> bool {
+    match address_of(message) {
+        Some(IpAddr::V4(_)) => message.header.scope == AddressScope::Host,
+        Some(IpAddr::V6(_)) => message.header.flags.contains(AddressHeaderFlags::Deprecated),
+        None => false,
+    }
 }
 
 fn is_ours(message: &AddressMessage) -> bool {
@@ -210,16 +255,29 @@ async fn links(handle: &Handle) -> Result<Vec<(u32, String)>, Error> {
     Ok(dump.iter().filter_map(|l| Some((l.header.index, name(&l.attributes)?))).collect())
 }
 
-/// The interface of the first default route, IPv4 before IPv6.
+/// Where a route leads; several ways: the first.
+fn link_of(attribute: &RouteAttribute) -> Option<u32> {
+    match attribute {
+        RouteAttribute::Oif(index) => Some(*index),
+        RouteAttribute::MultiPath(hops) => hops.first().map(|hop| hop.interface_index),
+        _ => None,
+    }
+}
+
+/// The interface of the first default route of the main table, IPv4 before IPv6.
 async fn default_route_link(handle: &Handle) -> Result<Option<u32>, Error> {
     let v4 = RouteMessageBuilder::<std::net::Ipv4Addr>::new().build();
     let v6 = RouteMessageBuilder::<std::net::Ipv6Addr>::new().build();
     for family in [v4, v6] {
         let dump: Vec<RouteMessage> =
             handle.route().get(family).execute().try_collect().await.map_err(kernel("list", "routes"))?;
-        let link = dump.iter().filter(|r| r.header.destination_prefix_length == 0).find_map(|r| {
-            r.attributes.iter().find_map(|a| if let RouteAttribute::Oif(index) = a { Some(*index) } else { None })
-        });
+        let is_default = |r: &&RouteMessage| {
+            let header = &r.header;
+            header.destination_prefix_length == 0
+                && header.table == RouteHeader::RT_TABLE_MAIN
+                && header.kind == RouteType::Unicast
+        };
+        let link = dump.iter().filter(is_default).find_map(|r| r.attributes.iter().find_map(link_of));
         if link.is_some() {
             return Ok(link);
         }

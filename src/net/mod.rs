@@ -1,7 +1,7 @@
 //! The kernel's addresses and links, over rtnetlink.
 //!
-//! Whose addresses may be removed: those marked as ours, and the configured VIPs on the configured interface (a
-//! crash, or kube-vip, may have left them there). Nothing else is ever touched.
+//! Whose addresses may be removed: those marked as ours, and the configured VIPs where they are host addresses on the
+//! configured interface (a crash, or kube-vip, may have left them there). Nothing else is ever touched.
 
 mod address;
 mod identity;

@@ -41,9 +41,9 @@ pub struct Facts {
     pub standing: Standing,
 }
 
-/// How long before the end of an entitlement the withdrawal starts, so that it is delivered before that end: a
-/// tenth of a second is far beyond what a healthy session needs, and a dead one is cut at the end itself.
-pub const WITHDRAW_LEAD: Duration = Duration::from_millis(100);
+/// How long before the end of an entitlement the withdrawal starts, so that it is acknowledged before that end: one
+/// retransmission (200 ms at least on Linux) or a delayed acknowledgement fits in; what is not acknowledged is cut.
+pub const WITHDRAW_LEAD: Duration = Duration::from_millis(250);
 
 /// The VIPs to announce at `now`, and the next instant at which the answer changes by itself.
 #[must_use]
@@ -91,10 +91,10 @@ mod tests {
     fn a_holder_announces_until_the_lead_before_its_end() {
         let facts = Facts { vips: vips(), standing: Standing::Holder { until: at(10_000), term: 1_000 } };
         let fenced = Preference { med: Some(u32::MAX - 1_000), local_pref: Some(1_000) };
-        let announced = (all(Until::At(at(10_000)), fenced), Some(at(9_900)));
+        let announced = (all(Until::At(at(10_000)), fenced), Some(at(9_750)));
         assert_eq!(desired(&facts, at(0)), announced);
-        assert_eq!(desired(&facts, at(9_899)), announced);
-        assert_eq!(desired(&facts, at(9_900)), (VipSet::new(), None));
+        assert_eq!(desired(&facts, at(9_749)), announced);
+        assert_eq!(desired(&facts, at(9_750)), (VipSet::new(), None));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use kube::api::{Api, ListParams, WatchEvent, WatchParams};
 use tokio::sync::mpsc;
 
 use super::convert;
+use crate::clock;
 use crate::config::LeaseConfig;
 use crate::election::elector::Input;
 use crate::election::record::{Record, Version};
@@ -59,7 +60,7 @@ impl Watcher {
     async fn list(&mut self, route: &mut Route) -> End {
         let selector = ListParams::default().fields(&format!("metadata.name={}", self.config.name));
         let namespace = self.config.namespace.clone();
-        let listed = route.call(self.config.retry_period, |client| async move {
+        let listed = route.call(self.config.attempt_limit(), |client| async move {
             Api::<Lease>::namespaced(client, &namespace).list(&selector).await
         });
         let list = match listed.await {
@@ -85,12 +86,13 @@ impl Watcher {
             ..WatchParams::default().fields(&format!("metadata.name={}", self.config.name)).timeout(WATCH_SECONDS)
         };
         let (namespace, start) = (self.config.namespace.clone(), from.0.clone());
-        let opened = route.call(self.config.retry_period, |client| async move {
+        let opening = clock::now();
+        let opened = route.call(self.config.attempt_limit(), |client| async move {
             Api::<Lease>::namespaced(client, &namespace).watch(&params, &start).await
         });
         let mut events = match opened.await {
             Ok(events) => pin!(events),
-            Err(CallError::Answer(Refusal::Expired)) => return End::Relist { pause: false },
+            Err(CallError::Answer(Refusal::Expired)) => return End::Relist { pause: true },
             Err(_) => return End::Relist { pause: true },
         };
         let mut at = from;
@@ -101,9 +103,12 @@ impl Watcher {
                     route.leave(&format!("the watch broke: {error}"));
                     return End::Relist { pause: true };
                 }
+                // A server that ends every watch at once is not asked in a circle.
+                Ok(None) if clock::now() < opening + RELIST_PAUSE => return End::Relist { pause: true },
                 Ok(None) => return End::Resume(at),
                 Err(_) => {
-                    route.doubt(&format!("nobody renewed the lease for {:?}, or this server does not tell", self.quiet));
+                    route
+                        .doubt(&format!("nobody renewed the lease for {:?}, or this server does not tell", self.quiet));
                     return End::Relist { pause: false };
                 }
             };

@@ -30,7 +30,7 @@ impl Candidate {
     fn start(name: &str, endpoints: Vec<Endpoint>) -> Self {
         let (tx, leadership) = watch::channel(Leadership::Follower { holder: None });
         let endpoints = Endpoints::fixed(endpoints);
-        let (election, releaser) = LeaseElection::new(config(), name, format!("{name}-1"), endpoints);
+        let (election, releaser) = LeaseElection::new(config(), name, "1", endpoints);
         tokio::spawn(election.run(tx));
         Self { leadership, releaser }
     }
@@ -72,7 +72,7 @@ async fn a_release_is_taken_over_at_once() {
     let mut first = Candidate::start("Node-A", vec![etcd.serve(serving()).await]);
     first.holds().await;
     let created = json!({
-        "name": "plndr-cp-lock", "labels": null, "instance": "Node-A-1", "holder": "node-a", "seconds": 60,
+        "name": "plndr-cp-lock", "labels": null, "instance": "node-a/1", "holder": "node-a", "seconds": 60,
         "transitions": 0,
     });
     assert_eq!(essence(&etcd), created);
@@ -82,7 +82,7 @@ async fn a_release_is_taken_over_at_once() {
     first.releaser.clone().release(clock::now() + SOON).await;
     second.holds().await;
     let taken = json!({
-        "name": "plndr-cp-lock", "labels": null, "instance": "node-b-1", "holder": "node-b", "seconds": 60,
+        "name": "plndr-cp-lock", "labels": null, "instance": "node-b/1", "holder": "node-b", "seconds": 60,
         "transitions": 1,
     });
     assert_eq!(essence(&etcd), taken);
@@ -98,7 +98,7 @@ async fn an_update_keeps_what_others_put_on_the_object() {
     let mut candidate = Candidate::start("node-a", vec![etcd.serve(serving()).await]);
     candidate.holds().await;
     let taken = json!({
-        "name": "plndr-cp-lock", "labels": { "app": "vip" }, "instance": "node-a-1", "holder": "node-a", "seconds": 60,
+        "name": "plndr-cp-lock", "labels": { "app": "vip" }, "instance": "node-a/1", "holder": "node-a", "seconds": 60,
         "transitions": 1,
     });
     assert_eq!(essence(&etcd), taken);

@@ -7,6 +7,7 @@ fn settings() -> Settings {
         kubeconfig: PathBuf::from("/etc/kubernetes/admin.conf"),
         api_port: 6443,
         vips: vec!["10.88.0.40".parse().unwrap(), "fd00::40".parse().unwrap()],
+        own: vec!["10.88.0.14".parse().unwrap()],
         call_limit: Duration::from_secs(2),
     }
 }
@@ -41,8 +42,22 @@ fn the_local_server_comes_first_then_the_kubeconfigs_then_the_clusters() {
 }
 
 #[test]
+fn this_hosts_own_addresses_come_last() {
+    let learned = ["10.88.0.12:6443", "10.88.0.14:6443", "10.88.0.15:6443"];
+    let expected = [
+        named("https://127.0.0.1:6443"),
+        named("https://10.88.0.12:6443"),
+        named("https://10.88.0.15:6443"),
+        plain("https://10.88.0.14:6443"),
+    ];
+    assert_eq!(urls("https://10.88.0.14:6443", &["10.88.0.14"], &learned), expected);
+}
+
+#[test]
 fn never_the_vip_by_address_name_or_list() {
     let local = [named("https://127.0.0.1:6443")];
+    // A name that resolves to nothing today may be the VIP's tomorrow.
+    assert_eq!(urls("https://api.example.org:6443", &[], &[]), local);
     assert_eq!(urls("https://10.88.0.40:6443", &["10.88.0.40"], &[]), local);
     assert_eq!(urls("https://api.example.org:6443", &["10.88.0.11", "10.88.0.40"], &[]), local);
     assert_eq!(urls("https://[fd00::40]:6443", &["fd00::40"], &["10.88.0.40:6443", "[fd00::40]:6443"]), local);
