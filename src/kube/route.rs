@@ -5,6 +5,8 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 use kube::Client;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -41,17 +43,28 @@ impl Route {
     ///
     /// # Errors
     /// [`CallError::Answer`] is what the API said; after [`CallError::Failed`] the next call takes the next endpoint.
+    /// A call that hangs for half its time fails as soon as another server says it is ready, which the next call takes.
     pub async fn call<T, F>(&mut self, limit: Duration, request: impl FnOnce(Client) -> F) -> Result<T, CallError>
     where
         F: Future<Output = kube::Result<T>>,
     {
         let endpoint = self.endpoint(limit).await?;
-        let result = match tokio::time::timeout(limit, request(endpoint.client)).await {
-            Ok(result) => result.map_err(CallError::from),
-            Err(_) => Err(CallError::timeout(limit)),
+        let list = self.list.borrow().clone();
+        let others = list.iter().filter(|other| other.name != endpoint.name).cloned().collect();
+        let mut better = None;
+        let result = tokio::select! {
+            biased;
+            answer = tokio::time::timeout(limit, request(endpoint.client)) => match answer {
+                Ok(result) => result.map_err(CallError::from),
+                Err(_) => Err(CallError::timeout(limit)),
+            },
+            ready = ready_instead(others, limit / 2) => {
+                better = Some(ready);
+                Err(CallError::timeout(limit / 2))
+            }
         };
         match &result {
-            Err(CallError::Failed(reason)) => self.leave(reason),
+            Err(CallError::Failed(reason)) => self.leave_for(reason, better),
             Ok(_) | Err(CallError::Answer(_)) => self.works(&endpoint.name),
         }
         result
@@ -59,7 +72,12 @@ impl Route {
 
     /// Takes the next endpoint because this one failed with `reason`.
     pub fn leave(&mut self, reason: &str) {
-        let Some((left, next)) = self.rotate() else { return };
+        self.leave_for(reason, None);
+    }
+
+    /// Takes `better`, or the next in order.
+    fn leave_for(&mut self, reason: &str, better: Option<Endpoint>) {
+        let Some((left, next)) = self.rotate(better) else { return };
         if self.faults.insert(left.name.clone(), reason.to_owned()).as_deref() != Some(reason) {
             tracing::warn!(purpose = self.purpose, endpoint = %left.name, next = %next.name, reason, "API call failed");
         }
@@ -67,22 +85,23 @@ impl Route {
 
     /// Takes the next endpoint although this one did not fail: `reason` makes a second opinion worth having.
     pub fn doubt(&mut self, reason: &str) {
-        let Some((left, next)) = self.rotate() else { return };
+        let Some((left, next)) = self.rotate(None) else { return };
         tracing::info!(
             purpose = self.purpose, endpoint = %left.name, next = %next.name, reason, "asking another API server"
         );
     }
 
-    /// The endpoint left, and the one in use from now on.
-    fn rotate(&mut self) -> Option<(Endpoint, Endpoint)> {
+    /// The endpoint left, and the one in use from now on: `better`, or the next in order.
+    fn rotate(&mut self, better: Option<Endpoint>) -> Option<(Endpoint, Endpoint)> {
         self.nudge.ask();
         let list = self.list.borrow().clone();
         let place = self.place(&list);
         let left = list.get(place)?;
-        let next = list.get(place.saturating_add(1)).or_else(|| list.first()).unwrap_or(left);
+        let in_order = || list.get(place.saturating_add(1)).or_else(|| list.first()).unwrap_or(left).clone();
+        let next = better.unwrap_or_else(in_order);
         self.current = Some(next.name.clone());
         self.probed_at.get_or_insert_with(clock::now);
-        Some((left.clone(), next.clone()))
+        Some((left.clone(), next))
     }
 
     fn works(&mut self, name: &str) {
@@ -128,8 +147,24 @@ impl Route {
     }
 }
 
+/// The first of `others` that says it is ready, asked after `patience` for as long again; never, where none does.
+async fn ready_instead(others: Vec<Endpoint>, patience: Duration) -> Endpoint {
+    tokio::time::sleep(patience).await;
+    let ask = |other: Endpoint| async move { is_ready(other.client.clone(), patience).await.then_some(other) };
+    let mut answers: FuturesUnordered<_> = others.into_iter().map(ask).collect();
+    while let Some(answer) = answers.next().await {
+        if let Some(ready) = answer {
+            return ready;
+        }
+    }
+    std::future::pending().await
+}
+
 /// Whether the server says it is ready.
 async fn is_ready(client: Client, limit: Duration) -> bool {
     let Ok(request) = http::Request::get("/readyz").body(Vec::new()) else { return false };
     matches!(tokio::time::timeout(limit, client.request_text(request)).await, Ok(Ok(_)))
 }
+
+#[cfg(test)]
+mod tests;
