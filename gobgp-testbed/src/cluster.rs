@@ -37,6 +37,8 @@ pub struct Cluster {
     /// One member, on a host of its own.
     pub etcd: Etcd,
     etcd_host: Host,
+    /// A member on each node, where a scenario put the API servers on these: see [`Cluster::stack_etcd`].
+    pub stacked: Option<Etcd>,
     /// Certificates and kubeconfigs.
     pub pki: Pki,
     admin: Pair,
@@ -64,8 +66,9 @@ impl Cluster {
         let user = pki.client(VIPCAST_USER, None)?;
         let routers = Vec::new();
         let router_hosts = BTreeMap::new();
+        let (vipcasts, stacked) = (Vec::new(), None);
         let cluster =
-            Self { vipcasts: Vec::new(), routers, router_hosts, servers, etcd, etcd_host, pki, admin, user, lab };
+            Self { vipcasts, routers, router_hosts, servers, etcd, etcd_host, stacked, pki, admin, user, lab };
         step("kube-vip's ClusterRole", || cluster.api(1)?.grant_kube_vip_role())?;
         Ok(cluster)
     }
@@ -135,6 +138,18 @@ impl Cluster {
             let lease = self.lease()?.context("there is no Lease")?;
             let number = lease.holder().strip_prefix('n').and_then(|number| number.parse().ok());
             number.with_context(|| format!("it is held by {:?}", lease.holder()))
+        })
+    }
+
+    /// Waits until another node than this one holds the Lease, and tells which.
+    ///
+    /// # Errors
+    /// When none does in time.
+    pub fn wait_holder_other_than(&self, number: u8, within: Duration) -> Result<u8> {
+        wait::until(&format!("another node than n{number} to hold the Lease"), within, || {
+            let leader = self.wait_leader(Duration::ZERO)?;
+            ensure!(leader != number, "n{number} holds it");
+            Ok(leader)
         })
     }
 
@@ -266,13 +281,43 @@ impl Cluster {
             }
             node.nft("flush ruleset")?;
         }
+        self.etcd.thaw()?;
+        self.unstack_etcd()?;
         for server in &mut self.servers {
             server.restart()?;
+            server.process()?.thaw()?;
         }
         for server in &self.servers {
             server.wait_ready(API_START)?;
         }
         self.delete_leases()
+    }
+
+    /// Puts an etcd of three members on the nodes and each API server on its own node's member, as kubeadm stacks
+    /// them. [`Cluster::reset`] undoes it.
+    ///
+    /// # Errors
+    /// When something does not come up.
+    pub fn stack_etcd(&mut self) -> Result<()> {
+        let address = |number: u8| Net::Management.v4(10 + number);
+        let seats = self.lab.nodes.iter().cloned().zip((1..=3).map(address)).collect();
+        let etcd = self.stacked.insert(Etcd::start(seats)?);
+        etcd.wait_healthy(Duration::from_secs(30))?;
+        for (server, number) in self.servers.iter_mut().zip(1..) {
+            server.move_to(&Etcd::endpoint(address(number)))?;
+        }
+        for server in &self.servers {
+            server.wait_ready(API_START)?;
+        }
+        self.api(1)?.grant_kube_vip_role()
+    }
+
+    fn unstack_etcd(&mut self) -> Result<()> {
+        let Some(stacked) = self.stacked.take() else { return Ok(()) };
+        for server in &mut self.servers {
+            server.move_to(&self.etcd.endpoints())?;
+        }
+        stacked.remove()
     }
 
     fn delete_leases(&self) -> Result<()> {

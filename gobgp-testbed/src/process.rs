@@ -194,6 +194,16 @@ impl Log {
         usize::try_from(mark).ok().and_then(|mark| text.get(mark..)).unwrap_or_default().to_owned()
     }
 
+    /// What was written since the program was last started under this name.
+    #[must_use]
+    pub fn of_last_start(&self) -> String {
+        let text = self.text();
+        let after =
+            text.rmatch_indices("# ").find(|(at, _)| *at == 0 || text.get(..*at).is_some_and(|t| t.ends_with('\n')));
+        let said = after.and_then(|(at, _)| text.get(at..)?.split_once('\n'));
+        said.map(|(_, said)| said.to_owned()).unwrap_or_default()
+    }
+
     /// The last `count` lines.
     #[must_use]
     pub fn tail(&self, count: usize) -> String {

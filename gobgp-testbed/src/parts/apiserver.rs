@@ -1,6 +1,7 @@
 //! A kube-apiserver on a node.
 
 use std::net::Ipv4Addr;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -13,6 +14,21 @@ use crate::wait;
 
 /// Where every API server listens, on all of its node's addresses (the VIP too).
 pub const PORT: u16 = 6443;
+
+/// Tells when an API server's `/readyz` first said ok.
+#[derive(Debug)]
+pub struct ReadyAlarm {
+    process: Process,
+}
+
+impl ReadyAlarm {
+    /// When it did, since boot; `None`: not yet.
+    #[must_use]
+    pub fn rang(&self) -> Option<Duration> {
+        let said = self.process.log().of_last_start();
+        said.lines().find_map(|line| Some(Duration::from_secs_f64(line.parse().ok()?)))
+    }
+}
 
 /// A running API server.
 #[derive(Debug)]
@@ -83,12 +99,38 @@ impl ApiServer {
         })
     }
 
+    /// Starts to ask for `/readyz` on the node itself, without pause until it says ok.
+    ///
+    /// # Errors
+    /// When the shell cannot be started.
+    pub fn ready_alarm(&self) -> Result<ReadyAlarm> {
+        let ask = format!(
+            "until curl -s --max-time 0.5 --cacert {} https://{}:{PORT}/readyz | grep -qx ok; do sleep 0.01; done; \
+             cut -d' ' -f1 /proc/uptime",
+            self.authority, self.address
+        );
+        let process = self.host.spawn("readyz", Path::new("/bin/sh"), |command| {
+            command.args(["-c", &ask]);
+        })?;
+        Ok(ReadyAlarm { process })
+    }
+
     /// Its process, to freeze or look at.
     ///
     /// # Errors
     /// When it was killed.
     pub fn process(&self) -> Result<&Process> {
         self.process.as_ref().with_context(|| format!("the API server on {} is not running", self.host.name()))
+    }
+
+    /// Lets it use another etcd: killed, and started again.
+    ///
+    /// # Errors
+    /// As [`ApiServer::start`].
+    pub fn move_to(&mut self, etcd: &str) -> Result<()> {
+        self.kill();
+        etcd.clone_into(&mut self.etcd);
+        self.launch()
     }
 
     /// Kills it.

@@ -1,16 +1,17 @@
 //! etcd: one member beside the nodes, or one on each of several hosts.
 
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::host::Host;
 use crate::paths;
 use crate::process::Process;
 use crate::wait;
 
+const ETCDCTL: &str = "/usr/bin/etcdctl";
 const CLIENTS: u16 = 2379;
 const PEERS: u16 = 2380;
 
@@ -38,10 +39,25 @@ impl Etcd {
         Ok(Self { seats, members })
     }
 
+    /// Kills all members and removes what they kept.
+    ///
+    /// # Errors
+    /// When the files cannot be removed.
+    pub fn remove(self) -> Result<()> {
+        drop(self.members);
+        self.seats.iter().try_for_each(|(host, _)| Ok(std::fs::remove_dir_all(data(host))?))
+    }
+
+    /// Where one member's clients find it.
+    #[must_use]
+    pub fn endpoint(address: Ipv4Addr) -> String {
+        format!("http://{address}:{CLIENTS}")
+    }
+
     /// Where its clients find it, as the API server wants it.
     #[must_use]
     pub fn endpoints(&self) -> String {
-        let all: Vec<String> = self.seats.iter().map(|(_, address)| format!("http://{address}:{CLIENTS}")).collect();
+        let all: Vec<String> = self.seats.iter().map(|(_, address)| Self::endpoint(*address)).collect();
         all.join(",")
     }
 
@@ -62,6 +78,50 @@ impl Etcd {
         Ok(())
     }
 
+    /// Freezes all members (SIGSTOP).
+    ///
+    /// # Errors
+    /// When one is gone.
+    pub fn freeze(&self) -> Result<()> {
+        self.members.iter().try_for_each(Process::freeze)
+    }
+
+    /// Undoes [`Etcd::freeze`].
+    ///
+    /// # Errors
+    /// When one is gone.
+    pub fn thaw(&self) -> Result<()> {
+        self.members.iter().try_for_each(Process::thaw)
+    }
+
+    /// Writes a snapshot, of the first member.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub fn snapshot(&self, file: &Path) -> Result<()> {
+        let (host, address) = self.seats.first().context("an etcd without members")?;
+        let endpoint = Self::endpoint(*address);
+        let _ = std::fs::remove_file(file);
+        host.exec(ETCDCTL, &["--endpoints", &endpoint, "snapshot", "save", &file.display().to_string()]).map(drop)
+    }
+
+    /// Puts an etcd of one member back to a snapshot: killed, restored, started on the same endpoint.
+    ///
+    /// # Errors
+    /// When it has more members, or does not come back.
+    pub fn restore(&mut self, file: &Path) -> Result<()> {
+        let [seat @ (host, address)] = self.seats.as_slice() else { bail!("only an etcd of one member is restored") };
+        self.members.clear();
+        std::fs::remove_dir_all(data(host))?;
+        let (file, dir) = (file.display().to_string(), data(host).display().to_string());
+        let peer = format!("http://{address}:{PEERS}");
+        let initial = format!("{}={peer}", host.name());
+        let words = ["snapshot", "restore", &file, "--data-dir", &dir, "--name", host.name(), "--initial-cluster"];
+        host.exec(ETCDCTL, &[&words[..], &[&initial, "--initial-advertise-peer-urls", &peer]].concat())?;
+        self.members = vec![member(seat, &initial)?];
+        self.wait_healthy(Duration::from_secs(30))
+    }
+
     /// The index of the member that leads, as the members themselves say.
     ///
     /// # Errors
@@ -69,7 +129,7 @@ impl Etcd {
     pub fn leader(&self) -> Result<usize> {
         let (host, _) = self.seats.first().context("an etcd without members")?;
         let list = ["--endpoints", &self.endpoints(), "endpoint", "status"];
-        let said = host.exec("/usr/bin/etcdctl", &list)?;
+        let said = host.exec(ETCDCTL, &list)?;
         // endpoint, id, version, size, is leader, ...
         let leads = |line: &str| line.split(", ").nth(4) == Some("true");
         said.lines().position(leads).with_context(|| format!("no leader in {said:?}"))

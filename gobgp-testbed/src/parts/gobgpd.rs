@@ -11,13 +11,16 @@ use crate::host::Host;
 use crate::paths::cached;
 use crate::process::Process;
 
-const API: &str = "127.0.0.1:50051";
+/// Where gobgpd listens for gobgp.
+pub(super) const API_PORT: &str = "50051";
 
 pub(super) fn start(host: &Host, conf: &Conf) -> Result<Process> {
     let file = host.file("gobgpd.toml");
     std::fs::write(&file, config(conf))?;
     host.spawn("gobgpd", &cached("gobgpd")?, |command| {
-        command.args(["-t", "toml", "--log-level", "debug", "--api-hosts", API, "-f"]).arg(file);
+        command
+            .args(["-t", "toml", "--log-level", "debug", "--api-hosts", &format!("127.0.0.1:{API_PORT}"), "-f"])
+            .arg(file);
     })
 }
 

@@ -6,6 +6,7 @@ pub mod bird;
 pub mod etcd;
 pub mod frr;
 pub mod gobgpd;
+pub mod heard;
 pub mod openbgpd;
 pub mod pki;
 pub mod probe;
