@@ -82,8 +82,7 @@ async fn build(config: Config, stations: &mut Stations) -> Result<Node, Error> {
     let addresses = Addresses::new(config.interface.as_deref()).await?;
     let leftover: BTreeSet<Vip> = addresses.leftovers(&vips).await?.into_iter().map(Vip::new).collect();
     let peers: Vec<IpAddr> = config.bgp.peers.iter().map(|peer| peer.address).collect();
-    let all = addresses.all().await?;
-    let identity = Identity::find(&peers, &all, &vips);
+    let identity = Identity::find(&peers, &addresses.all().await?, &vips);
     let id = config.bgp.router_id.or_else(|| router_id(identity)).ok_or(Error::NoRouterId)?;
     tracing::info!(node = config.node_name, interface = addresses.interface(), router_id = %id, "starting");
 
@@ -94,7 +93,7 @@ async fn build(config: Config, stations: &mut Stations) -> Result<Node, Error> {
     stations.spawn(SPEAKER, async move { speaker.run(routes).await.map_err(Error::Bgp) });
     let lease = config.election.clone().map(|lease| {
         stations.spawn("the watch over hold times", speaking::warn_of_long_holds(handle.status(), lease.clone()));
-        standing::stand(stations, &config, lease, all.into_iter().collect(), facts.clone())
+        standing::stand(stations, &config, lease, facts.clone())
     });
     Ok(Node { facts, bound, speaker: handle, lease })
 }

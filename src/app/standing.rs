@@ -1,7 +1,5 @@
 //! From the election to the facts: who may speak.
 
-use std::net::IpAddr;
-
 use tokio::sync::watch;
 
 use super::Error;
@@ -19,19 +17,17 @@ pub(super) const fn first(config: &Config) -> Standing {
     }
 }
 
-/// Stands for election; its results flow into `facts`. `own`: this host's addresses.
+/// Stands for election; its results flow into `facts`.
 pub(super) fn stand(
     stations: &mut Stations,
     config: &Config,
     lease: LeaseConfig,
-    own: Vec<IpAddr>,
     facts: watch::Sender<Facts>,
 ) -> Lease {
     let (endpoints, keeper) = Endpoints::new(Settings {
         kubeconfig: config.kubeconfig.clone(),
         api_port: config.api_port,
         vips: config.vips.iter().map(|vip| vip.address()).collect(),
-        own,
         call_limit: lease.attempt_limit(),
     });
     let nonce = format!("{:016x}", rand::random::<u64>());

@@ -1,6 +1,6 @@
 //! The ordered list of API endpoints: the local one, the kubeconfig's, those the cluster names. Never a VIP.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,8 +34,6 @@ pub struct Settings {
     pub api_port: u16,
     /// The VIPs: calls never go through them.
     pub vips: Vec<IpAddr>,
-    /// This host's own addresses: behind them is the server of 127.0.0.1 again, so they come last.
-    pub own: Vec<IpAddr>,
     /// The longest one call of any user lasts; connecting takes no longer.
     pub call_limit: Duration,
 }
@@ -176,7 +174,7 @@ impl Keeper {
         let credentials = loaded.map_err(|error| error.to_string())?.map_err(|error| format!("failed to {error}"))?;
         let host = credentials.config.cluster_url.host().unwrap_or_default().to_owned();
         let resolved = resolve(&host).await;
-        let targets = targets(&credentials.config, &self.settings, &resolved, &self.learned);
+        let targets = targets(&credentials.config, &self.settings, &resolved, &self.learned, is_own);
         if self.made_of == (targets.clone(), credentials.fingerprint) {
             return Ok(());
         }
@@ -215,27 +213,50 @@ fn addresses(slices: &[EndpointSlice]) -> Vec<SocketAddr> {
     found
 }
 
+/// Whether it is an address of this host: the kernel would talk to it from itself. Nothing is sent.
+fn is_own(address: IpAddr) -> bool {
+    let any: IpAddr = match address {
+        IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    let socket = UdpSocket::bind((any, 0)).and_then(|socket| socket.connect((address, 9)).map(|()| socket));
+    socket.and_then(|socket| socket.local_addr()).is_ok_and(|from| from.ip() == address)
+}
+
 /// The order of preference, without the VIPs and without duplicates. `resolved` is where the kubeconfig's host is: a
 /// name that resolves to nothing may be a VIP's, and is left out until it does.
-fn targets(config: &Config, settings: &Settings, resolved: &[IpAddr], learned: &[SocketAddr]) -> Vec<Target> {
+/// This node's own server by its other addresses comes last: where it hangs, asking it again would cost a leader the
+/// rest of its renew deadline.
+fn targets(
+    config: &Config,
+    settings: &Settings,
+    resolved: &[IpAddr],
+    learned: &[SocketAddr],
+    is_own: impl Fn(IpAddr) -> bool,
+) -> Vec<Target> {
     let scheme = config.cluster_url.scheme_str().unwrap_or("https");
     let by_name = |address: SocketAddr| Target {
         url: format!("{scheme}://{address}"),
         server_name: Some(SERVER_NAME.to_owned()),
     };
     let is_vip = |address: &IpAddr| settings.vips.contains(address);
-    let is_own = |address: &IpAddr| settings.own.contains(address);
-    let mut others = Vec::new();
+    let is_local = |address: IpAddr, port| port == settings.api_port && is_own(address);
+    let (mut targets, mut local) =
+        (vec![by_name(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), settings.api_port))], vec![]);
     if !resolved.is_empty() && !resolved.iter().any(is_vip) {
         let url = config.cluster_url.to_string().trim_end_matches('/').to_owned();
-        let target = Target { url, server_name: config.tls_server_name.clone() };
-        others.push((resolved.iter().all(is_own), target));
+        let port = config.cluster_url.port_u16().unwrap_or(443);
+        let here = resolved.iter().all(|&address| is_local(address, port));
+        let list = if here { &mut local } else { &mut targets };
+        list.push(Target { url, server_name: config.tls_server_name.clone() });
     }
-    let learned = learned.iter().filter(|address| !is_vip(&address.ip()));
-    others.extend(learned.map(|&address| (is_own(&address.ip()), by_name(address))));
-    others.sort_by_key(|(own, _)| *own);
-    let mut unique = vec![by_name(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), settings.api_port))];
-    for (_, target) in others {
+    for &address in learned.iter().filter(|address| !is_vip(&address.ip())) {
+        let list = if is_local(address.ip(), address.port()) { &mut local } else { &mut targets };
+        list.push(by_name(address));
+    }
+    targets.extend(local);
+    let mut unique: Vec<Target> = Vec::new();
+    for target in targets {
         if unique.iter().all(|known| known.url != target.url) {
             unique.push(target);
         }

@@ -7,7 +7,6 @@ fn settings() -> Settings {
         kubeconfig: PathBuf::from("/etc/kubernetes/admin.conf"),
         api_port: 6443,
         vips: vec!["10.88.0.40".parse().unwrap(), "fd00::40".parse().unwrap()],
-        own: vec!["10.88.0.14".parse().unwrap()],
         call_limit: Duration::from_secs(2),
     }
 }
@@ -16,7 +15,8 @@ fn urls(server: &str, resolved: &[&str], learned: &[&str]) -> Vec<(String, Optio
     let config = Config::new(server.parse().unwrap());
     let resolved: Vec<IpAddr> = resolved.iter().map(|text| text.parse().unwrap()).collect();
     let learned: Vec<SocketAddr> = learned.iter().map(|text| text.parse().unwrap()).collect();
-    let targets = targets(&config, &settings(), &resolved, &learned);
+    let own = |address| address == IpAddr::from([10, 88, 0, 14]);
+    let targets = targets(&config, &settings(), &resolved, &learned, own);
     targets.into_iter().map(|target| (target.url, target.server_name)).collect()
 }
 
@@ -51,6 +51,20 @@ fn this_hosts_own_addresses_come_last() {
         plain("https://10.88.0.14:6443"),
     ];
     assert_eq!(urls("https://10.88.0.14:6443", &["10.88.0.14"], &learned), expected);
+}
+
+#[test]
+fn another_port_of_this_host_is_another_server() {
+    assert_eq!(
+        urls("https://10.88.0.14:8443", &["10.88.0.14"], &["10.88.0.12:6443"]),
+        [named("https://127.0.0.1:6443"), plain("https://10.88.0.14:8443"), named("https://10.88.0.12:6443")]
+    );
+}
+
+#[test]
+fn the_kernel_tells_what_is_our_own() {
+    assert!(is_own(Ipv4Addr::new(127, 0, 0, 1).into()));
+    assert!(!is_own(Ipv4Addr::new(192, 0, 2, 1).into()));
 }
 
 #[test]
