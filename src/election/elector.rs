@@ -11,6 +11,7 @@
 //! nothing.
 
 mod draft;
+mod others;
 mod types;
 
 use std::collections::VecDeque;
@@ -78,6 +79,8 @@ pub struct Elector {
     not_before: Instant,
     burst: u8,
     highest_term: u64,
+    /// The highest version from before etcd was restored: API servers' caches may show what stood there for long.
+    ghost: Option<Version>,
     last_attempt: u64,
     last_holder: Option<String>,
     last_twin: Option<Option<String>>,
@@ -101,6 +104,7 @@ impl Elector {
             not_before: Instant::from_boot(Duration::ZERO),
             burst: BURST,
             highest_term: 0,
+            ghost: None,
             last_attempt: 0,
             last_holder: None,
             last_twin: None,
@@ -257,13 +261,15 @@ impl Elector {
     /// Takes in what the object is; `version` is `None` where a consistent read found none.
     fn learn(&mut self, now: Instant, version: Option<Version>, record: Option<Record>, freshness: Freshness) {
         let late = version.as_ref().is_some_and(|version| self.is_late(version));
-        if late && freshness == Freshness::PerhapsLate {
+        let ghost = version.as_ref().zip(self.ghost.as_ref()).is_some_and(|(v, g)| g.is_before(v) != Some(true));
+        if (late || ghost) && freshness == Freshness::PerhapsLate {
             // An event that was overtaken, or a restored etcd: only a consistent read can tell.
             self.check = true;
             return;
         }
-        if freshness == Freshness::Certain {
-            self.check = false;
+        self.check &= freshness != Freshness::Certain;
+        if late && !ghost {
+            self.ghost = Some(self.known_version());
         }
         if let Some(record) = &record {
             self.highest_term = self.highest_term.max(record.term().unwrap_or(0));
@@ -351,47 +357,6 @@ impl Elector {
             by => Loss::Taken { by: by.map(str::to_owned) },
         });
         self.observe(now, record, went_back);
-    }
-
-    /// Another record than before, and not ours. One that went back and has our name is an earlier one of this node
-    /// in a restored etcd, no twin's.
-    fn observe(&mut self, now: Instant, record: Record, went_back: bool) {
-        let first = matches!(self.view, View::Unknown);
-        let holder = record.spec.holder();
-        let ours_by_name = holder == Some(&self.author.identity);
-        // At the start a record under our name is that of our predecessor, killed within its lease: resume.
-        let free = holder.is_none() || (first && ours_by_name);
-        let wait = record.spec.duration().unwrap_or_default().max(self.config.duration);
-        let free_at = if free { now } else { now + wait };
-        let holder = holder.map(str::to_owned);
-        if ours_by_name && !first && !went_back {
-            self.report_twin(record.instance().map(str::to_owned));
-        } else if !ours_by_name {
-            self.last_twin = None;
-            self.report_other(holder.clone(), record.spec.duration_seconds);
-        }
-        self.last_holder = holder;
-        self.burst = BURST;
-        self.view = View::Theirs { record, free_at };
-    }
-
-    fn report_twin(&mut self, instance: Option<String>) {
-        if self.last_twin.as_ref() != Some(&instance) {
-            self.report(Event::Twin { instance: instance.clone() });
-            self.last_twin = Some(instance);
-        }
-    }
-
-    fn report_other(&mut self, holder: Option<String>, seconds: Option<i32>) {
-        let ours = self.author.duration_seconds;
-        if self.last_holder != holder {
-            self.report(Event::NewHolder { holder: holder.clone() });
-        }
-        let differs = seconds.filter(|&seconds| holder.is_some() && seconds != ours);
-        if let Some(record) = differs.filter(|_| self.warned_of != differs) {
-            self.warned_of = differs;
-            self.report(Event::ConfigDiffers { record, ours });
-        }
     }
 
     fn expire(&mut self, now: Instant) {

@@ -60,6 +60,8 @@ impl Spec {
 pub struct Record {
     /// `metadata.resourceVersion`; empty in a record that is to be created.
     pub version: Version,
+    /// `metadata.uid`: another one is another object of the same name. Empty in a record that is to be created.
+    pub uid: String,
     /// What the election is about.
     pub spec: Spec,
     /// All annotations: ours, and others' which are kept.

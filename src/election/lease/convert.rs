@@ -15,9 +15,11 @@ pub(super) fn record(mut lease: Lease) -> Record {
     let version = Version(lease.metadata.resource_version.take().unwrap_or_default());
     let annotations = lease.metadata.annotations.take().unwrap_or_default();
     lease.metadata.managed_fields = None;
+    let uid = lease.metadata.uid.clone().unwrap_or_default();
     let spec = lease.spec.unwrap_or_default();
     Record {
         version,
+        uid,
         spec: Spec {
             holder: spec.holder_identity,
             duration_seconds: spec.lease_duration_seconds,

@@ -129,3 +129,47 @@ fn says_once_that_configurations_differ() {
     let differs = |record| report(Event::ConfigDiffers { record, ours: 15 });
     assert_eq!((first, again, other), (vec![named, differs(5)], vec![], vec![differs(6)]));
 }
+
+#[test]
+fn what_caches_show_from_before_a_restore_changes_nothing() {
+    let mut e = elector();
+    timeout(&mut e, 0);
+    handle(&mut e, 0, got(1, Some(record(20, "node-b", 15, 0))));
+    // Restored: what was ours once is nobody's twin, and waited out.
+    assert_eq!(handle(&mut e, 1000, seen(ours(10, EPOCH, 0, 0, 0))), [get(2)]);
+    assert_eq!(handle(&mut e, 1100, got(2, Some(ours(10, EPOCH, 0, 0, 0)))), []);
+    assert_eq!(e.next_deadline(), Some(ms(16_100)));
+    // A list from a cache of the future that never was: the read says what is, and the wait goes on.
+    assert_eq!(handle(&mut e, 6000, seen(record(20, "node-b", 15, 0))), [get(3)]);
+    assert_eq!(handle(&mut e, 6100, got(3, Some(ours(10, EPOCH, 0, 0, 0)))), []);
+    assert_eq!(e.next_deadline(), Some(ms(16_100)));
+    // Newer than all that: believed again.
+    let newer = report(Event::NewHolder { holder: Some("node-c".to_owned()) });
+    assert_eq!(handle(&mut e, 7000, seen(record(21, "node-c", 15, 7000))), [newer]);
+    assert_eq!(e.next_deadline(), Some(ms(22_000)));
+}
+
+#[test]
+fn an_empty_record_that_is_no_release_is_waited_out() {
+    let empty = |v, uid: &str| Record { uid: uid.to_owned(), ..record(v, "", 15, 0) };
+    let free = || report(Event::NewHolder { holder: None });
+    let observer = || {
+        let mut e = elector();
+        timeout(&mut e, 0);
+        handle(&mut e, 0, got(1, Some(Record { uid: "a".to_owned(), ..record(10, "node-b", 15, 0) })));
+        e
+    };
+    // Deleted and made anew, seen in two steps or in one.
+    let mut e = observer();
+    handle(&mut e, 1000, gone(11));
+    assert_eq!(handle(&mut e, 1100, seen(empty(12, "b"))), [free()]);
+    assert_eq!(e.next_deadline(), Some(ms(15_000)));
+    let mut e = observer();
+    assert_eq!(handle(&mut e, 1100, seen(empty(12, "b"))), [free()]);
+    assert_eq!(e.next_deadline(), Some(ms(15_000)));
+    // The same object, but older than its holder's record: restored.
+    let mut e = observer();
+    handle(&mut e, 1000, seen(empty(9, "a")));
+    assert_eq!(handle(&mut e, 1100, got(2, Some(empty(9, "a")))), [free()]);
+    assert_eq!(e.next_deadline(), Some(ms(15_000)));
+}
