@@ -1,12 +1,11 @@
 //! One run of the testbed: its directory, its namespaces, and who takes them down.
 //!
 //! Everything a run makes carries its id: the namespaces `vc-<id>-<host>` with all processes in them, and one
-//! directory. A *reaper*, this program once more in a process group of its own, holds the other end of a pipe: when
+//! directory. A *reaper*, this program once more in a session of its own, holds the other end of a pipe: when
 //! the run dies of whatever cause (Ctrl-C, crash, SIGKILL), the pipe ends and the reaper takes everything down.
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -47,10 +46,11 @@ impl Run {
         fs::set_permissions(&dir, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
         let lock = File::create(dir.join("lock"))?;
         flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
-        let reaper = Command::new(paths::myself()?)
+        // A session of its own: neither Ctrl-C nor a closing terminal reaches it.
+        let reaper = Command::new("setsid")
+            .arg(paths::myself()?)
             .args(["reap", &id])
             .stdin(Stdio::piped())
-            .process_group(0)
             .spawn()
             .context("failed to start the reaper")?;
         Ok(Self { id, dir, _lock: lock, reaper, keep_logs: false })
@@ -157,9 +157,11 @@ fn namespaces() -> Result<Vec<String>> {
 
 fn take_down(id: &str, keep_logs: bool) -> Result<()> {
     let prefix = format!("{PREFIX}{id}-");
-    for namespace in namespaces()?.iter().filter(|name| name.starts_with(&prefix)) {
-        remove_namespace(namespace)?;
-    }
+    let ours = namespaces()?.into_iter().filter(|name| name.starts_with(&prefix));
+    // One that does not go must not keep the others.
+    let stuck: Vec<String> =
+        ours.filter_map(|namespace| remove_namespace(&namespace).err()).map(|error| format!("{error:#}")).collect();
+    ensure!(stuck.is_empty(), "{}", stuck.join("; "));
     if !keep_logs {
         match fs::remove_dir_all(base().join(id)) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
