@@ -20,6 +20,7 @@ pub struct Process {
     pid: Pid,
     child: Mutex<Child>,
     log: Log,
+    began: u64,
 }
 
 impl Process {
@@ -29,6 +30,7 @@ impl Process {
     /// When the log cannot be opened or the program not started.
     pub fn spawn(name: &str, mut command: Command, log: PathBuf) -> Result<Self> {
         let mut out = OpenOptions::new().create(true).append(true).open(&log)?;
+        let began = out.metadata()?.len();
         writeln!(out, "# {name}: {command:?}")?;
         let child = command
             .stdin(Stdio::null())
@@ -38,7 +40,7 @@ impl Process {
             .spawn()
             .with_context(|| format!("failed to start {name}"))?;
         let pid = Pid::from_child(&child);
-        Ok(Self { name: name.to_owned(), pid, child: Mutex::new(child), log: Log { path: log } })
+        Ok(Self { name: name.to_owned(), pid, child: Mutex::new(child), log: Log { path: log }, began })
     }
 
     fn child(&self) -> MutexGuard<'_, Child> {
@@ -55,6 +57,12 @@ impl Process {
     #[must_use]
     pub fn log(&self) -> &Log {
         &self.log
+    }
+
+    /// Where its own part of the log begins, for [`Log::since`]: an earlier process of the name wrote before that.
+    #[must_use]
+    pub fn began(&self) -> u64 {
+        self.began
     }
 
     /// Sends a signal to the process alone.

@@ -52,7 +52,7 @@ impl Probe {
     /// When the helper has ended.
     pub fn answers(&self) -> Result<Vec<Answer>> {
         self.process.alive()?;
-        Ok(self.process.log().text().lines().filter_map(parse).collect())
+        Ok(self.process.log().since(self.process.began()).lines().filter_map(parse).collect())
     }
 
     /// The longest time without an answer between two moments; the moments themselves count as answers.
