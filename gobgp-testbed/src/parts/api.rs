@@ -1,11 +1,13 @@
 //! The testbed's own Kubernetes client: curl with a client certificate.
 
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
 use super::pki::Pair;
+use crate::clock;
 use crate::host::{Host, capture};
 
 /// kube-vip's Lease for the control plane, and vipcast's.
@@ -132,6 +134,15 @@ impl Lease {
     #[must_use]
     pub fn transitions(&self) -> u64 {
         self.0.pointer("/spec/leaseTransitions").and_then(Value::as_u64).unwrap_or(0)
+    }
+
+    /// When it was renewed last, on the testbed's clock.
+    ///
+    /// # Errors
+    /// When it never was.
+    pub fn renewed(&self) -> Result<Duration> {
+        let text = self.0.pointer("/spec/renewTime").and_then(Value::as_str);
+        clock::from_text(text.context("the Lease has no renewTime")?)
     }
 
     /// An annotation.

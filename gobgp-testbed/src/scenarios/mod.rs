@@ -1,6 +1,9 @@
 //! What must hold, against the real thing: named scenarios on one cluster, and their runner.
 
+mod frozen;
+mod isolation;
 mod lifecycle;
+mod pair;
 mod parts;
 mod readme;
 
@@ -56,6 +59,41 @@ pub const ALL: &[Scenario] = &[
         name: "14-readme",
         shows: "README's static pod: taken by the API server, and its words do the main job",
         run: readme::static_pod,
+    },
+    Scenario {
+        name: "04-cut-off",
+        shows: "all networks cut, carrier up: the node lets go by itself, the next one's MED beats the stale route on all routers",
+        run: isolation::cut_off,
+    },
+    Scenario {
+        name: "04-management-cut",
+        shows: "only the API out of reach: withdrawn by UPDATE at the deadline, no session drops",
+        run: isolation::management_cut,
+    },
+    Scenario {
+        name: "04-deaf",
+        shows: "the API out of reach and nothing heard from the routers: they hear the withdrawal all the same",
+        run: isolation::deaf,
+    },
+    Scenario {
+        name: "04-one-way",
+        shows: "the data network drops one direction: the hold timers clear the route, it comes back, the lease stays",
+        run: isolation::one_way,
+    },
+    Scenario {
+        name: "05-frozen",
+        shows: "SIGSTOP beyond the lease, within the hold time: no traffic returns to the thawed node",
+        run: frozen::within_the_hold_time,
+    },
+    Scenario {
+        name: "05-frozen-long",
+        shows: "SIGSTOP beyond the lease and the hold time: no traffic returns to the thawed node",
+        run: frozen::beyond_the_hold_time,
+    },
+    Scenario {
+        name: "05-hung",
+        shows: "a hung runtime: the watchdog takes the route away at the end of the entitlement, the VIP moves",
+        run: frozen::hung,
     },
 ];
 
