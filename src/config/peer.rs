@@ -54,7 +54,10 @@ fn parse(piece: &str, hidden: bool) -> Result<PeerText, Vec<String>> {
 
     let mut wrong = Vec::new();
     let mut keep = |result: Result<(), String>| wrong.extend(result.err());
-    let asn = asn(field(0)).map_err(|why| format!("AS number {} {why}", Quote { hidden }.of(field(0))));
+    let asn = match field(0) {
+        "" => Err("AS number is missing; expected host:AS, AS 1 to 4294967295".to_owned()),
+        text => asn(text).map_err(|why| format!("AS number {} {why}", Quote { hidden }.of(text))),
+    };
     let multihop = multihop(field(2).trim_end(), &quote);
     let port = port(field(3).trim_end(), &quote);
     let mut notes = Vec::new();
@@ -132,7 +135,6 @@ fn looks_like_ipv6(piece: &str, host: &str) -> bool {
 /// An AS number that a speaker may have; the error fits after "AS number …".
 pub(super) fn asn(text: &str) -> Result<u32, &'static str> {
     match decimal(text.trim_end()).map(u32::try_from) {
-        _ if text.is_empty() => Err("is missing; expected host:AS, AS 1 to 4294967295"),
         Some(Ok(0)) => Err("is reserved (RFC 7607); expected 1 to 4294967295"),
         Some(Ok(23456)) => Err("is AS_TRANS, a stand-in for 4-octet numbers (RFC 6793 §9); give the real number"),
         Some(Ok(n)) => Ok(n),

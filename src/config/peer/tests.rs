@@ -68,7 +68,7 @@ fn each_mistake_says_what_was_expected() {
     let long = format!("10.0.0.1:1:{}", "x".repeat(81));
     let torn = "a password with a colon or a comma cannot stand here: use --peerPassFile";
     let cases: &[(&str, &[&str])] = &[
-        ("10.0.0.1", &["AS number \"\" is missing; expected host:AS, AS 1 to 4294967295"]),
+        ("10.0.0.1", &["AS number is missing; expected host:AS, AS 1 to 4294967295"]),
         ("10.0.0.1:0", &["AS number \"0\" is reserved (RFC 7607); expected 1 to 4294967295"]),
         ("10.0.0.1:1.1", &["AS number \"1.1\" is not one; expected 1 to 4294967295, in plain decimal"]),
         ("10.0.0.1:4294967296", &["AS number \"4294967296\" is not one; expected 1 to 4294967295, in plain decimal"]),
