@@ -20,7 +20,8 @@ pub struct Process {
     pid: Pid,
     child: Mutex<Child>,
     log: Log,
-    began: u64,
+    /// Where its own lines begin in the log, which may have those of an earlier one.
+    mark: u64,
 }
 
 impl Process {
@@ -30,8 +31,8 @@ impl Process {
     /// When the log cannot be opened or the program not started.
     pub fn spawn(name: &str, mut command: Command, log: PathBuf) -> Result<Self> {
         let mut out = OpenOptions::new().create(true).append(true).open(&log)?;
-        let began = out.metadata()?.len();
         writeln!(out, "# {name}: {command:?}")?;
+        let mark = out.metadata()?.len();
         let child = command
             .stdin(Stdio::null())
             .stderr(out.try_clone()?)
@@ -40,7 +41,7 @@ impl Process {
             .spawn()
             .with_context(|| format!("failed to start {name}"))?;
         let pid = Pid::from_child(&child);
-        Ok(Self { name: name.to_owned(), pid, child: Mutex::new(child), log: Log { path: log }, began })
+        Ok(Self { name: name.to_owned(), pid, child: Mutex::new(child), log: Log { path: log }, mark })
     }
 
     fn child(&self) -> MutexGuard<'_, Child> {
@@ -62,7 +63,13 @@ impl Process {
     /// Where its own part of the log begins, for [`Log::since`]: an earlier process of the name wrote before that.
     #[must_use]
     pub fn began(&self) -> u64 {
-        self.began
+        self.mark
+    }
+
+    /// All it wrote itself, without what an earlier process wrote to the same log.
+    #[must_use]
+    pub fn said(&self) -> String {
+        self.log.since(self.mark)
     }
 
     /// Sends a signal to the process alone.

@@ -10,6 +10,8 @@ use super::pki::Pair;
 use crate::clock;
 use crate::host::{Host, capture};
 
+/// Where the Leases are.
+pub const LEASES: &str = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases";
 /// kube-vip's Lease for the control plane, and vipcast's.
 pub const LEASE: &str = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/plndr-cp-lock";
 /// The user that vipcast's certificate names.
@@ -83,8 +85,16 @@ impl Api {
     /// # Errors
     /// When the server does not say.
     pub fn lease(&self) -> Result<Option<Lease>> {
-        let (code, answer) = self.request("GET", LEASE, None)?;
-        ensure!(matches!(code, 200 | 404), "GET {LEASE}: {code} {answer}");
+        self.lease_at(LEASE)
+    }
+
+    /// The Lease at a path, if there is one.
+    ///
+    /// # Errors
+    /// When the server does not say.
+    pub fn lease_at(&self, path: &str) -> Result<Option<Lease>> {
+        let (code, answer) = self.request("GET", path, None)?;
+        ensure!(matches!(code, 200 | 404), "GET {path}: {code} {answer}");
         Ok((code == 200).then_some(Lease(answer)))
     }
 
@@ -128,6 +138,15 @@ impl Lease {
     #[must_use]
     pub fn holder(&self) -> &str {
         self.0.pointer("/spec/holderIdentity").and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// `acquireTime` or `renewTime`, since 1970.
+    ///
+    /// # Errors
+    /// When it is not there.
+    pub fn time(&self, field: &str) -> Result<Duration> {
+        let text = self.0.pointer(&format!("/spec/{field}")).and_then(Value::as_str);
+        clock::parse(text.with_context(|| format!("no {field} in {}", self.0))?)
     }
 
     /// How often it changed hands.

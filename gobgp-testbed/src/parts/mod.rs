@@ -3,6 +3,7 @@
 pub mod api;
 pub mod apiserver;
 pub mod bird;
+pub mod contend;
 pub mod etcd;
 pub mod frr;
 pub mod gobgpd;
