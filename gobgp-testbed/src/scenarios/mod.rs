@@ -2,6 +2,7 @@
 
 mod frozen;
 mod isolation;
+mod contenders;
 mod lifecycle;
 mod pair;
 mod parts;
@@ -94,6 +95,31 @@ pub const ALL: &[Scenario] = &[
         name: "05-hung",
         shows: "a hung runtime: the watchdog takes the route away at the end of the entitlement, the VIP moves",
         run: frozen::hung,
+    },
+    Scenario {
+        name: "08-contenders",
+        shows: "client-go's own election against ours, new and old, 5/3/1 and 15/10/2: killed and released, both ways",
+        run: contenders::both_directions,
+    },
+    Scenario {
+        name: "08-slower-contender",
+        shows: "vipcast at 5/3/1 beside a contender that writes 15 s: waits its 15 s, warns of the difference once",
+        run: contenders::slower_contender,
+    },
+    Scenario {
+        name: "08-release-shapes",
+        shows: "a lease released in other clients' ways is free at once",
+        run: contenders::release_shapes,
+    },
+    Scenario {
+        name: "08-twin-vipcast",
+        shows: "a second vipcast on the node: noticed, named, the first stands down, the address stays",
+        run: contenders::second_vipcast,
+    },
+    Scenario {
+        name: "08-twin-client-go",
+        shows: "a client-go candidate under the node's name: noticed, named, the address stays, back after its end",
+        run: contenders::same_identity,
     },
 ];
 
