@@ -7,6 +7,7 @@ mod lifecycle;
 mod pair;
 mod parts;
 mod readme;
+mod source;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -120,6 +121,16 @@ pub const ALL: &[Scenario] = &[
         name: "08-twin-client-go",
         shows: "a client-go candidate under the node's name: noticed, named, the address stays, back after its end",
         run: contenders::same_identity,
+    },
+    Scenario {
+        name: "12-source-lo",
+        shows: "the VIPs alone on lo: never the source of BGP or API connections, both families",
+        run: source::only_on_lo,
+    },
+    Scenario {
+        name: "12-source-uplink",
+        shows: "the VIPs on the uplink, preferred by the kernel's routes: still not the source",
+        run: source::preferred_on_the_uplink,
     },
 ];
 
