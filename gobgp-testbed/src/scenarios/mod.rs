@@ -2,6 +2,7 @@
 
 mod frozen;
 mod isolation;
+mod commandline;
 mod contenders;
 mod lifecycle;
 mod pair;
@@ -131,6 +132,16 @@ pub const ALL: &[Scenario] = &[
         name: "12-source-uplink",
         shows: "the VIPs on the uplink, preferred by the kernel's routes: still not the source",
         run: source::preferred_on_the_uplink,
+    },
+    Scenario {
+        name: "13-mistakes",
+        shows: "every mistake named at once, exit code 1, nothing changed on the host, nothing sent",
+        run: commandline::mistakes,
+    },
+    Scenario {
+        name: "13-words-and-secrets",
+        shows: "variables before flags, misspellings, passwords in no log, JSON lines only",
+        run: commandline::words_and_secrets,
     },
 ];
 
