@@ -1,5 +1,6 @@
 //! A process on a host: its log, its signals, its end.
 
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::os::unix::process::CommandExt;
@@ -157,17 +158,20 @@ impl Process {
         Ok(line.trim().trim_end_matches(" kB").parse()?)
     }
 
-    /// Processor time used so far, from the scheduler's accounting.
+    /// Processor time used so far by each thread that lives, by its id, from the scheduler's accounting.
     ///
     /// # Errors
     /// When it is gone.
-    pub fn cpu(&self) -> Result<Duration> {
-        let mut total = 0;
+    pub fn cpu_by_thread(&self) -> Result<BTreeMap<String, Duration>> {
+        let mut threads = BTreeMap::new();
         for task in std::fs::read_dir(format!("/proc/{}/task", self.pid()))? {
-            let line = std::fs::read_to_string(task?.path().join("schedstat"))?;
-            total += line.split_whitespace().next().context("schedstat is empty")?.parse::<u64>()?;
+            let task = task?;
+            // A thread may end between the two looks.
+            let Ok(line) = std::fs::read_to_string(task.path().join("schedstat")) else { continue };
+            let nanos = line.split_whitespace().next().context("schedstat is empty")?.parse()?;
+            threads.insert(task.file_name().to_string_lossy().into_owned(), Duration::from_nanos(nanos));
         }
-        Ok(Duration::from_nanos(total))
+        Ok(threads)
     }
 }
 
