@@ -4,6 +4,7 @@ pub mod api;
 pub mod apiserver;
 pub mod bird;
 pub mod contend;
+pub mod capture;
 pub mod etcd;
 pub mod frr;
 pub mod gobgpd;
