@@ -12,5 +12,6 @@ pub mod heard;
 pub mod openbgpd;
 pub mod pki;
 pub mod probe;
+pub mod rib;
 pub mod router;
 pub mod vipcast;
