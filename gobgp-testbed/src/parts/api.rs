@@ -36,6 +36,13 @@ impl Api {
     /// # Errors
     /// When the server cannot be reached or does not answer in JSON.
     pub fn request(&self, method: &str, path: &str, body: Option<&Value>) -> Result<(u16, Value)> {
+        let (code, body) = self.ask(method, path, body)?;
+        let body =
+            if body.is_empty() { Value::Null } else { serde_json::from_str(&body).with_context(|| body.clone())? };
+        Ok((code, body))
+    }
+
+    fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> Result<(u16, String)> {
         let mut curl: Command = self.host.command("curl");
         curl.args([
             "-sS",
@@ -55,9 +62,19 @@ impl Api {
         }
         let said = capture(curl.arg(format!("{}{path}", self.server)))?;
         let (body, code) = said.rsplit_once('\n').context("curl printed no status")?;
-        let body =
-            if body.is_empty() { Value::Null } else { serde_json::from_str(body).with_context(|| body.to_owned())? };
-        Ok((code.parse()?, body))
+        Ok((code.parse()?, body.to_owned()))
+    }
+
+    /// How many requests this server has answered since its start, its own to itself included.
+    ///
+    /// # Errors
+    /// When it does not say.
+    pub fn requests_answered(&self) -> Result<u64> {
+        let (code, text) = self.ask("GET", "/metrics", None)?;
+        ensure!(code == 200, "GET /metrics: {code}");
+        let counters = text.lines().filter(|line| line.starts_with("apiserver_request_total{"));
+        let values = counters.filter_map(|line| line.rsplit_once(' ')?.1.parse::<u64>().ok());
+        Ok(values.sum())
     }
 
     /// Creates an object; one that exists already is fine.

@@ -1,6 +1,6 @@
 //! A router under one roof, whichever program it is: configuration in, paths and sessions out.
 
-use std::cell::RefCell;
+use std::cell::{Ref, RefCell};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -252,6 +252,12 @@ impl Router {
     #[must_use]
     pub fn host(&self) -> &Host {
         &self.host
+    }
+
+    /// Its processes; none while it is not running.
+    #[must_use]
+    pub fn processes(&self) -> Ref<'_, [Process]> {
+        Ref::map(self.processes.borrow(), Vec::as_slice)
     }
 
     /// Its log (FRR: bgpd's).
