@@ -4,11 +4,12 @@
 //! [`run`] is one run of the testbed (its directory, its namespaces, and who takes them down when it dies),
 //! [`host`] a network namespace with its processes, [`lab`] the hosts wired together,
 //! [`parts`] what runs on them, [`cluster`] three Kubernetes nodes made of these,
-//! [`scenarios`] what must hold, [`demo`] the same to look at.
+//! [`scenarios`] what must hold, [`demo`] the same to look at, [`bench`] its figures.
 //!
 //! What it does not do: it never touches the machine's own network, and it knows nothing of vipcast's inside: vipcast
 //! is a program with flags, a log and an exit code.
 
+pub mod bench;
 pub mod clock;
 pub mod cluster;
 pub mod demo;

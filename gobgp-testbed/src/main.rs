@@ -3,13 +3,14 @@
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
-use gobgp_testbed::{demo, parts, run, scenarios};
+use gobgp_testbed::{bench, demo, parts, run, scenarios};
 
 const HELP: &str = "\
 testbed: real routers, a real Kubernetes API and three nodes in network namespaces
 
   testbed demo [--keep]      three nodes, one VIP, the leader killed once, live; --keep leaves it running
   testbed test [name ...]    all scenarios, or those whose name contains one of the words
+  testbed bench [part ...]   the figures, each the median of five runs; parts: start, failover, idle
   testbed list               the scenarios and what they show
   testbed clean              remove what earlier runs left behind
 
@@ -36,6 +37,7 @@ fn command(words: &[String]) -> Result<ExitCode> {
             _ => bail!("demo knows only --keep, not {options:?}"),
         },
         ["test", names @ ..] => return scenarios::play(names),
+        ["bench", parts @ ..] => bench::play(parts)?,
         ["list"] => scenarios::list(),
         ["clean"] => run::clean()?,
         // The testbed's own helpers, run by itself.

@@ -1,0 +1,94 @@
+//! The figures: how fast, how small, how long the silence; medians of several runs, gobgpd's own beside them.
+//!
+//! Moments are taken where they happen, all on one clock: messages from a capture on the node, changes of the router's
+//! table as gobgpd tells of them, the client's answers as they arrive.
+
+mod failover;
+mod figures;
+mod idle;
+mod start;
+
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::cluster::{Cluster, check_tools};
+use crate::host::capture;
+use crate::paths;
+use figures::{Figures, SIZE, Who};
+
+/// How often everything is measured.
+const RUNS: u32 = 5;
+/// By when anything that is waited for must have happened; gobgpd takes 5-14 s to dial.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// One part of the bench.
+struct Part {
+    name: &'static str,
+    shows: &'static str,
+    measure: fn(&mut Cluster, &mut Figures) -> Result<()>,
+}
+
+const PARTS: [Part; 3] = [
+    Part { name: "start", shows: "from start to route, from SIGTERM to withdrawal", measure: start::measure },
+    Part { name: "failover", shows: "how long the client hears nothing", measure: failover::measure },
+    Part { name: "idle", shows: "memory, processor time, API calls", measure: idle::measure },
+];
+
+/// Measures everything, or the parts with these names, and prints it twice: as a table, and as CSV.
+///
+/// # Errors
+/// When there is no such part, or a measurement fails.
+pub fn play(names: &[&str]) -> Result<()> {
+    let known: Vec<&str> = PARTS.iter().map(|part| part.name).collect();
+    for name in names {
+        ensure!(known.contains(name), "the bench has no part {name:?}, only {known:?}");
+    }
+    check_tools()?;
+    describe()?;
+    let mut cluster = Cluster::start()?;
+    let mut figures = Figures::default();
+    sizes(&mut figures)?;
+    for part in PARTS.iter().filter(|part| names.is_empty() || names.contains(&part.name)) {
+        println!("{}: {}", part.name, part.shows);
+        let measured = cluster.reset().and_then(|()| (part.measure)(&mut cluster, &mut figures));
+        if measured.is_err() {
+            println!("{}", cluster.report());
+            cluster.lab.run.keep_logs();
+        }
+        measured.with_context(|| format!("failed to measure {:?}", part.name))?;
+    }
+    println!("\n{}\n{}", figures.table(), figures.csv());
+    Ok(())
+}
+
+/// What is measured, and where: figures of a busy machine are worth less.
+fn describe() -> Result<()> {
+    let program = paths::vipcast()?;
+    let version = capture(Command::new(&program).arg("version"))?;
+    let kernel = capture(Command::new("uname").arg("-srm"))?;
+    let load = std::fs::read_to_string("/proc/loadavg")?;
+    let cores = std::thread::available_parallelism()?;
+    println!(
+        "{} ({}), {}, {cores} cores, load {}",
+        version.trim(),
+        program.display(),
+        kernel.trim(),
+        load.split_whitespace().next().unwrap_or_default()
+    );
+    Ok(())
+}
+
+fn sizes(figures: &mut Figures) -> Result<()> {
+    for (who, program) in [(Who::Vipcast, paths::vipcast()?), (Who::Gobgpd, paths::cached("gobgpd")?)] {
+        let bytes = u32::try_from(std::fs::metadata(program)?.len())?;
+        figures.add(&SIZE, who, f64::from(bytes) / 1000.0);
+    }
+    Ok(())
+}
+
+/// From one moment to a later one, in milliseconds; what came before counts as at once.
+fn millis(from: Duration, to: Duration) -> f64 {
+    to.saturating_sub(from).as_secs_f64() * 1000.0
+}
