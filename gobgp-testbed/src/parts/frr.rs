@@ -28,7 +28,7 @@ pub(super) fn start(host: &Host, conf: &Conf) -> Result<Vec<Process>> {
     std::fs::create_dir_all(&dir)?;
     let owner = |flag| -> Result<u32> { Ok(capture(Command::new("id").args([flag, "frr"]))?.trim().parse()?) };
     chown(&dir, Some(owner("-u")?), Some(owner("-g")?))?;
-    std::fs::write(dir.join("zebra.conf"), "log stdout\n")?;
+    std::fs::write(dir.join("zebra.conf"), "log stdout\nip nht resolve-via-default\nipv6 nht resolve-via-default\n")?;
     std::fs::write(dir.join("bgpd.conf"), config(conf))?;
     let daemon = |name: &str, program: &str, port: Option<u16>| {
         host.spawn(name, &debian(program, "frr")?, |command| {

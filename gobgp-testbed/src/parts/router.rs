@@ -183,7 +183,7 @@ pub struct Path {
     pub as_path: Vec<u32>,
     /// ORIGIN.
     pub origin: Origin,
-    /// `MULTI_EXIT_DISC`, where sent. FRR shows 0 for none.
+    /// `MULTI_EXIT_DISC`, where sent. `OpenBGPD` shows 0 for none.
     pub med: Option<u32>,
     /// `LOCAL_PREF`, where the program shows it.
     pub local_pref: Option<u32>,
