@@ -64,8 +64,8 @@ impl Stage {
         let vipcast = spec.start(&self.node)?;
         let route = self.route(start)?;
         let announced = self.announced(start)?;
-        let line = vipcast.log().wait_line(vipcast.begun(), &["became the holder of the lease"], PATIENCE)?;
-        let held = line.split_whitespace().next().and_then(clock::from_stamp);
+        let line = vipcast.log().wait_line(vipcast.began(), &["became the holder of the lease"], PATIENCE)?;
+        let held = line.split_whitespace().next().and_then(|text| clock::from_text(text).ok());
         let held = held.with_context(|| format!("no time stamp in {line:?}"))?;
         figures.add(&ROUTE_LEASE, Who::Vipcast, millis(start, route));
         figures.add(&LEASE_WIRE, Who::Vipcast, millis(held, announced));

@@ -68,7 +68,7 @@ impl Capture {
             command.args(["-i", net.device(), "-U", "--immediate-mode", "--time-stamp-precision=nano", "-Z", "root"]);
             command.arg("-w").arg(&file).args(["tcp", "port", "179"]);
         })?;
-        process.log().wait_line(process.begun(), &["listening on"], Duration::from_secs(10))?;
+        process.log().wait_line(process.began(), &["listening on"], Duration::from_secs(10))?;
         Ok(Self { _process: process, file })
     }
 

@@ -51,12 +51,18 @@ impl Spec {
 
     /// One more peer in `--bgppeers`: `address:AS:password:multihop`, IPv6 in brackets.
     #[must_use]
-    pub fn peer(mut self, address: IpAddr, asn: u32, password: &str, multihop: bool) -> Self {
+    pub fn peer(self, address: IpAddr, asn: u32, password: &str, multihop: bool) -> Self {
         let address = match address {
             IpAddr::V4(address) => address.to_string(),
             IpAddr::V6(address) => format!("[{address}]"),
         };
-        self.peers.push(format!("{address}:{asn}:{password}:{multihop}"));
+        self.peer_text(format!("{address}:{asn}:{password}:{multihop}"))
+    }
+
+    /// One more peer in `--bgppeers`, in any of its forms.
+    #[must_use]
+    pub fn peer_text(mut self, text: String) -> Self {
+        self.peers.push(text);
         self
     }
 
