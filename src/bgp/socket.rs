@@ -76,6 +76,13 @@ impl Target {
         if self.password.is_some() { self.socket().map(|_| ()) } else { Ok(()) }
     }
 
+    /// Whether the peer is on no network of this node, while our packets get past no router (TTL 1).
+    #[must_use]
+    pub fn is_out_of_reach(&self) -> bool {
+        let on_link = |all: Vec<LocalAddress>| all.iter().any(|local| is_on_link(local, self.peer.ip()));
+        self.ttl == 1 && sockopt::local_addresses().is_ok_and(|all| !on_link(all))
+    }
+
     /// A socket of the peer's family with all its options, bound to nothing.
     fn socket(&self) -> Result<Socket, Error> {
         let domain = Domain::for_address(self.peer);
@@ -184,4 +191,22 @@ fn is_on_link(local: &LocalAddress, peer: IpAddr) -> bool {
 /// What the kernel answers.
 pub fn set_user_timeout(stream: &TcpStream, timeout: Duration) -> io::Result<()> {
     SockRef::from(stream).set_tcp_user_timeout(Some(timeout))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_peer_off_our_networks_with_ttl_1_is_out_of_reach() {
+        let out_of_reach = |peer: &str, ttl| {
+            let peer = SocketAddr::new(peer.parse().unwrap(), 179);
+            let target =
+                Target { peer, password: None, ttl, source: LocalEnd::Any, user_timeout: Duration::from_secs(9) };
+            target.is_out_of_reach()
+        };
+        assert!(out_of_reach("198.51.100.1", 1));
+        assert!(!out_of_reach("198.51.100.1", 50));
+        assert!(!out_of_reach("127.0.0.1", 1));
+    }
 }

@@ -39,6 +39,9 @@ use link::Link;
 /// How long the peer may take to hear a NOTIFICATION out after an error.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
+/// What an operator should know whose eBGP peer is not next to this node (RFC 4271 §5.1.3).
+const OUT_OF_REACH: &str = "the peer is on no network of this node, and without multihop our packets pass no router";
+
 /// What a stop without an order (the handle is gone) may take.
 const STOP_UNASKED: Duration = Duration::from_secs(1);
 
@@ -304,8 +307,7 @@ impl Peer {
 
     fn changed(&mut self, now: Instant, from: StateName, to: StateName, reason: &Reason) {
         let peer = self.settings.key();
-        let md5 = self.md5_verdict(reason);
-        let text = md5.as_ref().map_or_else(|| reason.to_string(), |md5| format!("{reason}; {md5}"));
+        let text = self.explain(from, reason);
         let failed = to == StateName::Idle && !matches!(reason, Reason::Stopped) && self.stopping.is_none();
         if failed {
             tracing::warn!(%peer, %from, %to, reason = %text, "session state changed");
@@ -327,8 +329,16 @@ impl Peer {
         });
     }
 
+    /// The reason, and what is known here about an attempt that failed.
+    fn explain(&self, from: StateName, reason: &Reason) -> String {
+        let md5 = self.md5_verdict(reason).map(|md5| md5.to_string());
+        let unreached = from == StateName::Connect && matches!(reason, Reason::ConnectTimeout | Reason::Down(_));
+        let hops = (unreached && self.target.is_out_of_reach()).then(|| OUT_OF_REACH.to_owned());
+        [Some(reason.to_string()), md5, hops].into_iter().flatten().collect::<Vec<_>>().join("; ")
+    }
+
     /// What the kernel's counters say about an attempt with a password that found only silence.
-    fn md5_verdict(&mut self, reason: &Reason) -> Option<Counters> {
+    fn md5_verdict(&self, reason: &Reason) -> Option<Counters> {
         let before = self.md5_before.filter(|_| matches!(reason, Reason::ConnectTimeout))?;
         md5_counters().map(|counters| counters.since(before))
     }
