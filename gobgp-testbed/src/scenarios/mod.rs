@@ -9,6 +9,11 @@ mod pair;
 mod parts;
 mod readme;
 mod source;
+mod expect;
+mod lifecycle;
+mod md5;
+mod parts;
+mod sessions;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -142,6 +147,39 @@ pub const ALL: &[Scenario] = &[
         name: "13-words-and-secrets",
         shows: "variables before flags, misspellings, passwords in no log, JSON lines only",
         run: commandline::words_and_secrets,
+    },
+    Scenario {
+        name: "07-md5",
+        shows: "TCP-MD5: right, wrong, on one side only, by four routers; what the log says; never up without",
+        run: md5::passwords,
+    },
+    Scenario {
+        name: "07-md5-closed-port",
+        shows: "a closed port is told from a wrong password, and the session comes up when the port opens",
+        run: md5::closed_port,
+    },
+    Scenario {
+        name: "07-families",
+        shows: "both VIPs over IPv6 sessions, then over IPv4 sessions, each with a next hop of its own family",
+        run: sessions::families,
+    },
+    Scenario {
+        name: "07-four-octet-as",
+        shows: "AS numbers beyond 16 bits on both sides, then on the router's alone",
+        run: sessions::four_octet_as,
+    },
+    Scenario { name: "07-ibgp", shows: "inside one AS: no AS path, the term as LOCAL_PREF", run: sessions::ibgp },
+    Scenario { name: "07-port", shows: "routers on port 1790", run: sessions::port },
+    Scenario { name: "07-multihop", shows: "a router two hops away: only with multihop", run: sessions::multihop },
+    Scenario {
+        name: "07-source-ip",
+        shows: "--sourceIP: our end of the session and the next hop",
+        run: sessions::source_ip,
+    },
+    Scenario {
+        name: "07-source-if",
+        shows: "--sourceIF: the session goes out where it is told to",
+        run: sessions::source_if,
     },
 ];
 

@@ -1,0 +1,157 @@
+//! Scenario 7, TCP-MD5: right, wrong and missing passwords, against four routers at once.
+
+use std::net::IpAddr;
+use std::rc::Rc;
+
+use anyhow::{Context, Result, ensure};
+
+use super::SOON;
+use super::expect::{Undo, Watch, wait_equal};
+use crate::cluster::Cluster;
+use crate::lab::{Net, node_address};
+use crate::parts::router::{Conf, Kind, Neighbor, Router};
+use crate::parts::vipcast::Spec;
+use crate::process::Process;
+use crate::wait;
+
+const RIGHT: &str = "correct-horse";
+const WRONG: &str = "battery-staple";
+
+/// What vipcast says where its SYN found only silence.
+const SILENCE: &str = "no connection within 5 s; MD5: nothing with a bad signature came back, so the peer is down or \
+                       filtered, or has another password or none and dropped our SYN";
+
+/// What it says, after a number, where a reset without a signature came back.
+const UNSIGNED: &str = " unsigned segments came back: the port is closed or the peer has no password for us";
+
+fn node_address6(number: u8) -> IpAddr {
+    IpAddr::V6(Net::Data.v6(10 + number))
+}
+
+fn router_address6(kind: Kind) -> IpAddr {
+    IpAddr::V6(Net::Data.v6(kind.number()))
+}
+
+/// Passwords for the nodes 1 to 3 over IPv4 and for node 1 over IPv6, where node 1 alone has one.
+fn conf(kind: Kind) -> Conf {
+    let with =
+        |password: Option<&str>, address| Neighbor { password: password.map(str::to_owned), ..Neighbor::new(address) };
+    let neighbors = vec![
+        with(Some(RIGHT), node_address(1)),
+        with(Some(RIGHT), node_address(2)),
+        with(Some(RIGHT), node_address(3)),
+        with(None, node_address6(1)),
+        with(Some(RIGHT), node_address6(2)),
+    ];
+    Conf { neighbors, ..Conf::new(kind) }
+}
+
+/// A node that announces without an election: who has a session is seen in the routers' tables.
+fn spec(cluster: &Cluster, number: u8, v4: &str, v6: Option<&str>) -> Result<Spec> {
+    let mut spec = cluster.spec(number, &[])?.without("leaderElection");
+    for kind in Kind::ALL {
+        spec = spec.peer(kind.address(), kind.asn(), v4, false);
+        if let Some(password) = v6 {
+            spec = spec.peer(router_address6(kind), kind.asn(), password, false);
+        }
+    }
+    Ok(spec)
+}
+
+fn start(cluster: &mut Cluster, number: u8, v4: &str, v6: Option<&str>) -> Result<Rc<Process>> {
+    let spec = spec(cluster, number, v4, v6)?;
+    cluster.vipcast(number, &spec)
+}
+
+pub(super) fn passwords(cluster: &mut Cluster) -> Result<()> {
+    let mut routers = Vec::new();
+    for kind in Kind::ALL {
+        routers.push(cluster.router(kind, conf(kind))?);
+    }
+    let right = start(cluster, 1, RIGHT, Some(RIGHT))?;
+    let wrong = start(cluster, 2, WRONG, Some(RIGHT))?;
+    let none = start(cluster, 3, "", None)?;
+    for router in &routers {
+        router.wait_established(node_address(1), SOON)?;
+        router.wait_established(node_address6(2), SOON)?;
+    }
+    for kind in Kind::ALL {
+        // A password on our side only, the wrong one, and one on the router's side only.
+        let only_us = Watch::from_start(&right, router_address6(kind));
+        let differs = Watch::from_start(&wrong, kind.address());
+        let only_router = Watch::from_start(&none, kind.address());
+        ensure_reason("on our side only", kind, &only_us, SILENCE)?;
+        ensure_reason("the wrong one", kind, &differs, SILENCE)?;
+        ensure_reason("on the router's side only", kind, &only_router, "no connection within 5 s")?;
+    }
+    for router in &routers {
+        only_the_right_ones_are_in(router)?;
+    }
+    for kind in Kind::ALL {
+        Watch::from_start(&right, router_address6(kind)).never_up()?;
+        Watch::from_start(&wrong, kind.address()).never_up()?;
+        Watch::from_start(&none, kind.address()).never_up()?;
+    }
+    never_printed(&[&right, &wrong, &none])
+}
+
+fn ensure_reason(password: &str, kind: Kind, session: &Watch<'_>, expected: &str) -> Result<()> {
+    let reason = session.wait_failure()?;
+    ensure!(reason == expected, "a password {password}, {kind}: {reason:?}");
+    Ok(())
+}
+
+/// The table: node 1 by IPv4, node 2 by IPv6, node 3 not at all.
+fn only_the_right_ones_are_in(router: &Router) -> Result<()> {
+    wait_equal(router, &[1, 2])?;
+    let mut up: Vec<IpAddr> =
+        router.sessions()?.into_iter().filter(|session| session.established).map(|session| session.peer).collect();
+    up.sort();
+    ensure!(up == [node_address(1), node_address6(2)], "{} has sessions with {up:?}", router.kind());
+    Ok(())
+}
+
+fn never_printed(vipcasts: &[&Process]) -> Result<()> {
+    for vipcast in vipcasts {
+        // The testbed's own first line of the log is the command line.
+        let text = vipcast.log().text();
+        let said: Vec<&str> = text.lines().filter(|line| !line.starts_with("# ")).collect();
+        let leak = said.iter().find(|line| line.contains(RIGHT) || line.contains(WRONG));
+        ensure!(leak.is_none(), "a password is in the log: {leak:?}");
+    }
+    Ok(())
+}
+
+/// A firewall's reset is unsigned, and the log says so; a closed port of Linux stays silent to a signed SYN.
+pub(super) fn closed_port(cluster: &mut Cluster) -> Result<()> {
+    let kinds = [Kind::Gobgpd, Kind::Bird];
+    let mut spec = cluster.spec(1, &[])?;
+    for kind in kinds {
+        cluster.router_host(kind)?;
+        spec = spec.peer(kind.address(), kind.asn(), RIGHT, false);
+    }
+    let vipcast = cluster.vipcast(1, &spec)?;
+    for kind in kinds {
+        ensure_reason("and a closed port", kind, &Watch::from_start(&vipcast, kind.address()), SILENCE)?;
+    }
+    let session = Watch::new(&vipcast, kinds[0].address());
+    let wall = Undo::table(
+        &cluster.router_host(kinds[0])?,
+        "chain input { type filter hook input priority 0; tcp dport 179 reject with tcp reset; }",
+    )?;
+    wait::until("the log to tell of unsigned resets", SOON, || {
+        let told = session.changes().into_iter().find_map(|line| Some(line.split_once("; MD5: ")?.1.to_owned()));
+        let told = told.context("nothing is said")?;
+        let digits = told.trim_start_matches(|c: char| c.is_ascii_digit());
+        ensure!(digits.len() < told.len() && digits == UNSIGNED, "it says {told:?}");
+        Ok(())
+    })?;
+    drop(wall);
+    // The peers appear: the sessions come up with the password.
+    let neighbors = vec![Neighbor { password: Some(RIGHT.to_owned()), ..Neighbor::new(node_address(1)) }];
+    for kind in kinds {
+        let router = cluster.router(kind, Conf { neighbors: neighbors.clone(), ..Conf::new(kind) })?;
+        router.wait_established(node_address(1), SOON)?;
+    }
+    never_printed(&[&vipcast])
+}
