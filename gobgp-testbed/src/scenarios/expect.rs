@@ -1,6 +1,7 @@
 //! What the scenarios about sessions ask again and again: a router's whole table, and vipcast's account of a session.
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
@@ -10,7 +11,7 @@ use crate::host::Host;
 use crate::lab::{NODE_AS, node_address};
 use crate::parts::router::{Kind, Origin, Path, Router};
 use crate::process::Process;
-use crate::wait;
+use crate::{clock, wait};
 
 /// The IPv6 VIP as routers see it.
 pub(super) const PREFIX6: &str = "fd88::40/128";
@@ -108,6 +109,13 @@ impl<'a> Watch<'a> {
         lines.map(str::to_owned).collect()
     }
 
+    /// Fails if the session changed at all.
+    pub(super) fn undisturbed(&self) -> Result<()> {
+        let changes = self.changes();
+        ensure!(changes.is_empty(), "the session with {} was disturbed: {changes:#?}", self.peer);
+        Ok(())
+    }
+
     /// Fails if the session was ever up.
     pub(super) fn never_up(&self) -> Result<()> {
         let up: Vec<String> = self.changes().into_iter().filter(|line| line.contains("to=Established")).collect();
@@ -150,4 +158,23 @@ impl Drop for Undo {
             println!("    not undone: {error:#}");
         }
     }
+}
+
+/// Prints a figure; figures tell, deadlines judge.
+pub(super) fn figure(what: &str, value: Duration) {
+    println!("    figure: {what}: {} ms", value.as_millis());
+}
+
+/// Does something, waits for what follows, and prints how long it took from the beginning of both.
+pub(super) fn timed(
+    what: &str,
+    act: impl FnOnce() -> Result<()>,
+    wait: impl FnOnce() -> Result<()>,
+) -> Result<Duration> {
+    let start = clock::now();
+    act()?;
+    wait()?;
+    let took = clock::since(start);
+    figure(what, took);
+    Ok(took)
 }

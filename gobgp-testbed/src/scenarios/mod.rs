@@ -9,6 +9,7 @@ mod pair;
 mod parts;
 mod readme;
 mod source;
+mod anycast;
 mod expect;
 mod lifecycle;
 mod md5;
@@ -180,6 +181,11 @@ pub const ALL: &[Scenario] = &[
         name: "07-source-if",
         shows: "--sourceIF: the session goes out where it is told to",
         run: sessions::source_if,
+    },
+    Scenario {
+        name: "09-anycast",
+        shows: "no election, no Kubernetes: three equal paths, traffic by all; SIGTERM of one: two",
+        run: anycast::equal_paths,
     },
 ];
 
