@@ -14,6 +14,7 @@ mod expect;
 mod lifecycle;
 mod md5;
 mod parts;
+mod restarts;
 mod sessions;
 
 use std::process::ExitCode;
@@ -186,6 +187,26 @@ pub const ALL: &[Scenario] = &[
         name: "09-anycast",
         shows: "no election, no Kubernetes: three equal paths, traffic by all; SIGTERM of one: two",
         run: anycast::equal_paths,
+    },
+    Scenario {
+        name: "10-router-restarts",
+        shows: "routers killed and stopped: session and route come back, the others' are not touched",
+        run: restarts::router_restarts,
+    },
+    Scenario {
+        name: "10-link-flaps",
+        shows: "the leader's link flaps: short flaps cost no session, a long one comes back by itself",
+        run: restarts::link_flaps,
+    },
+    Scenario {
+        name: "10-dead-peer",
+        shows: "four dead peers beside a living one: its session and its withdrawal are not disturbed",
+        run: restarts::dead_peer,
+    },
+    Scenario {
+        name: "10-patient-bird",
+        shows: "BIRD at its default error wait time takes us back at once after all we do in good order",
+        run: restarts::patient_bird,
     },
 ];
 
