@@ -3,8 +3,8 @@
 pub mod api;
 pub mod apiserver;
 pub mod bird;
-pub mod contend;
 pub mod capture;
+pub mod contend;
 pub mod etcd;
 pub mod frr;
 pub mod gobgpd;

@@ -1,21 +1,19 @@
 //! What must hold, against the real thing: named scenarios on one cluster, and their runner.
 
-mod frozen;
-mod isolation;
+mod anycast;
 mod commandline;
 mod contenders;
+mod expect;
+mod frozen;
+mod isolation;
 mod lifecycle;
+mod md5;
 mod pair;
 mod parts;
 mod readme;
-mod source;
-mod anycast;
-mod expect;
-mod lifecycle;
-mod md5;
-mod parts;
 mod restarts;
 mod sessions;
+mod source;
 
 use std::process::ExitCode;
 use std::time::Duration;
