@@ -6,6 +6,7 @@ mod contenders;
 mod expect;
 mod frozen;
 mod isolation;
+mod api;
 mod lifecycle;
 mod md5;
 mod pair;
@@ -205,6 +206,59 @@ pub const ALL: &[Scenario] = &[
         name: "10-patient-bird",
         shows: "BIRD at its default error wait time takes us back at once after all we do in good order",
         run: restarts::patient_bird,
+    },
+    Scenario {
+        name: "06-api-refused",
+        shows: "all API servers killed for 20 s: withdrawn at the deadline, sessions stay, back within 2 s",
+        run: api::refused,
+    },
+    Scenario {
+        name: "06-api-dropped",
+        shows: "the same with every packet to and from the API dropped",
+        run: api::dropped,
+    },
+    Scenario { name: "06-api-frozen", shows: "the same with the API servers frozen", run: api::frozen },
+    Scenario { name: "06-etcd-frozen", shows: "the same with etcd frozen", run: api::etcd_frozen },
+    Scenario {
+        name: "06-own-api-killed",
+        shows: "the leader's own API server dies: the lease is renewed through another, nobody notices",
+        run: api::own_killed,
+    },
+    Scenario { name: "06-own-api-frozen", shows: "the same with it frozen", run: api::own_frozen },
+    Scenario {
+        name: "06-lease-deleted",
+        shows: "the Lease deleted: never two who announce, the newest wins",
+        run: api::deleted,
+    },
+    Scenario {
+        name: "06-lease-emptied",
+        shows: "an empty Lease in its place while the holder's API server hangs: the same",
+        run: api::emptied,
+    },
+    Scenario {
+        name: "06-lease-stranger",
+        shows: "a stranger's Lease in its place: waited out",
+        run: api::taken_by_admin,
+    },
+    Scenario {
+        name: "06-restored",
+        shows: "etcd restored to an earlier holder: never two who announce, the newest wins",
+        run: api::restored,
+    },
+    Scenario {
+        name: "06-restored-released",
+        shows: "etcd restored to when the Lease was released: the same",
+        run: api::restored_to_released,
+    },
+    Scenario {
+        name: "06-restored-nothing",
+        shows: "etcd restored to when there was no Lease: the same",
+        run: api::restored_to_nothing,
+    },
+    Scenario {
+        name: "11-quorum",
+        shows: "etcd on the nodes: its leader's and our leader's node dies, the next one announces",
+        run: api::quorum,
     },
 ];
 
