@@ -1,12 +1,12 @@
 //! What must hold, against the real thing: named scenarios on one cluster, and their runner.
 
 mod anycast;
+mod api;
 mod commandline;
 mod contenders;
 mod expect;
 mod frozen;
 mod isolation;
-mod api;
 mod lifecycle;
 mod md5;
 mod pair;
@@ -65,11 +65,6 @@ pub const ALL: &[Scenario] = &[
         run: lifecycle::kill,
     },
     Scenario {
-        name: "14-readme",
-        shows: "README's static pod: taken by the API server, and its words do the main job",
-        run: readme::static_pod,
-    },
-    Scenario {
         name: "04-cut-off",
         shows: "all networks cut, carrier up: the node lets go by itself, the next one's MED beats the stale route on all routers",
         run: isolation::cut_off,
@@ -103,109 +98,6 @@ pub const ALL: &[Scenario] = &[
         name: "05-hung",
         shows: "a hung runtime: the watchdog takes the route away at the end of the entitlement, the VIP moves",
         run: frozen::hung,
-    },
-    Scenario {
-        name: "08-contenders",
-        shows: "client-go's own election against ours, new and old, 5/3/1 and 15/10/2: killed and released, both ways",
-        run: contenders::both_directions,
-    },
-    Scenario {
-        name: "08-slower-contender",
-        shows: "vipcast at 5/3/1 beside a contender that writes 15 s: waits its 15 s, warns of the difference once",
-        run: contenders::slower_contender,
-    },
-    Scenario {
-        name: "08-release-shapes",
-        shows: "a lease released in other clients' ways is free at once",
-        run: contenders::release_shapes,
-    },
-    Scenario {
-        name: "08-twin-vipcast",
-        shows: "a second vipcast on the node: noticed, named, the first stands down, the address stays",
-        run: contenders::second_vipcast,
-    },
-    Scenario {
-        name: "08-twin-client-go",
-        shows: "a client-go candidate under the node's name: noticed, named, the address stays, back after its end",
-        run: contenders::same_identity,
-    },
-    Scenario {
-        name: "12-source-lo",
-        shows: "the VIPs alone on lo: never the source of BGP or API connections, both families",
-        run: source::only_on_lo,
-    },
-    Scenario {
-        name: "12-source-uplink",
-        shows: "the VIPs on the uplink, preferred by the kernel's routes: still not the source",
-        run: source::preferred_on_the_uplink,
-    },
-    Scenario {
-        name: "13-mistakes",
-        shows: "every mistake named at once, exit code 1, nothing changed on the host, nothing sent",
-        run: commandline::mistakes,
-    },
-    Scenario {
-        name: "13-words-and-secrets",
-        shows: "variables before flags, misspellings, passwords in no log, JSON lines only",
-        run: commandline::words_and_secrets,
-    },
-    Scenario {
-        name: "07-md5",
-        shows: "TCP-MD5: right, wrong, on one side only, by four routers; what the log says; never up without",
-        run: md5::passwords,
-    },
-    Scenario {
-        name: "07-md5-closed-port",
-        shows: "a closed port is told from a wrong password, and the session comes up when the port opens",
-        run: md5::closed_port,
-    },
-    Scenario {
-        name: "07-families",
-        shows: "both VIPs over IPv6 sessions, then over IPv4 sessions, each with a next hop of its own family",
-        run: sessions::families,
-    },
-    Scenario {
-        name: "07-four-octet-as",
-        shows: "AS numbers beyond 16 bits on both sides, then on the router's alone",
-        run: sessions::four_octet_as,
-    },
-    Scenario { name: "07-ibgp", shows: "inside one AS: no AS path, the term as LOCAL_PREF", run: sessions::ibgp },
-    Scenario { name: "07-port", shows: "routers on port 1790", run: sessions::port },
-    Scenario { name: "07-multihop", shows: "a router two hops away: only with multihop", run: sessions::multihop },
-    Scenario {
-        name: "07-source-ip",
-        shows: "--sourceIP: our end of the session and the next hop",
-        run: sessions::source_ip,
-    },
-    Scenario {
-        name: "07-source-if",
-        shows: "--sourceIF: the session goes out where it is told to",
-        run: sessions::source_if,
-    },
-    Scenario {
-        name: "09-anycast",
-        shows: "no election, no Kubernetes: three equal paths, traffic by all; SIGTERM of one: two",
-        run: anycast::equal_paths,
-    },
-    Scenario {
-        name: "10-router-restarts",
-        shows: "routers killed and stopped: session and route come back, the others' are not touched",
-        run: restarts::router_restarts,
-    },
-    Scenario {
-        name: "10-link-flaps",
-        shows: "the leader's link flaps: short flaps cost no session, a long one comes back by itself",
-        run: restarts::link_flaps,
-    },
-    Scenario {
-        name: "10-dead-peer",
-        shows: "four dead peers beside a living one: its session and its withdrawal are not disturbed",
-        run: restarts::dead_peer,
-    },
-    Scenario {
-        name: "10-patient-bird",
-        shows: "BIRD at its default error wait time takes us back at once after all we do in good order",
-        run: restarts::patient_bird,
     },
     Scenario {
         name: "06-api-refused",
@@ -256,9 +148,117 @@ pub const ALL: &[Scenario] = &[
         run: api::restored_to_nothing,
     },
     Scenario {
+        name: "07-md5",
+        shows: "TCP-MD5: right, wrong, on one side only, by four routers; what the log says; never up without",
+        run: md5::passwords,
+    },
+    Scenario {
+        name: "07-md5-closed-port",
+        shows: "a closed port is told from a wrong password, and the session comes up when the port opens",
+        run: md5::closed_port,
+    },
+    Scenario {
+        name: "07-families",
+        shows: "both VIPs over IPv6 sessions, then over IPv4 sessions, each with a next hop of its own family",
+        run: sessions::families,
+    },
+    Scenario {
+        name: "07-four-octet-as",
+        shows: "AS numbers beyond 16 bits on both sides, then on the router's alone",
+        run: sessions::four_octet_as,
+    },
+    Scenario { name: "07-ibgp", shows: "inside one AS: no AS path, the term as LOCAL_PREF", run: sessions::ibgp },
+    Scenario { name: "07-port", shows: "routers on port 1790", run: sessions::port },
+    Scenario { name: "07-multihop", shows: "a router two hops away: only with multihop", run: sessions::multihop },
+    Scenario {
+        name: "07-source-ip",
+        shows: "--sourceIP: our end of the session and the next hop",
+        run: sessions::source_ip,
+    },
+    Scenario {
+        name: "07-source-if",
+        shows: "--sourceIF: the session goes out where it is told to",
+        run: sessions::source_if,
+    },
+    Scenario {
+        name: "08-contenders",
+        shows: "client-go's own election against ours, new and old, 5/3/1 and 15/10/2: killed and released, both ways",
+        run: contenders::both_directions,
+    },
+    Scenario {
+        name: "08-slower-contender",
+        shows: "vipcast at 5/3/1 beside a contender that writes 15 s: waits its 15 s, warns of the difference once",
+        run: contenders::slower_contender,
+    },
+    Scenario {
+        name: "08-release-shapes",
+        shows: "a lease released in other clients' ways is free at once",
+        run: contenders::release_shapes,
+    },
+    Scenario {
+        name: "08-twin-vipcast",
+        shows: "a second vipcast on the node: noticed, named, the first stands down, the address stays",
+        run: contenders::second_vipcast,
+    },
+    Scenario {
+        name: "08-twin-client-go",
+        shows: "a client-go candidate under the node's name: noticed, named, the address stays, back after its end",
+        run: contenders::same_identity,
+    },
+    Scenario {
+        name: "09-anycast",
+        shows: "no election, no Kubernetes: three equal paths, traffic by all; SIGTERM of one: two",
+        run: anycast::equal_paths,
+    },
+    Scenario {
+        name: "10-router-restarts",
+        shows: "routers killed and stopped: session and route come back, the others' are not touched",
+        run: restarts::router_restarts,
+    },
+    Scenario {
+        name: "10-link-flaps",
+        shows: "the leader's link flaps: short flaps cost no session, a long one comes back by itself",
+        run: restarts::link_flaps,
+    },
+    Scenario {
+        name: "10-dead-peer",
+        shows: "four dead peers beside a living one: its session and its withdrawal are not disturbed",
+        run: restarts::dead_peer,
+    },
+    Scenario {
+        name: "10-patient-bird",
+        shows: "BIRD at its default error wait time takes us back at once after all we do in good order",
+        run: restarts::patient_bird,
+    },
+    Scenario {
         name: "11-quorum",
         shows: "etcd on the nodes: its leader's and our leader's node dies, the next one announces",
         run: api::quorum,
+    },
+    Scenario {
+        name: "12-source-lo",
+        shows: "the VIPs alone on lo: never the source of BGP or API connections, both families",
+        run: source::only_on_lo,
+    },
+    Scenario {
+        name: "12-source-uplink",
+        shows: "the VIPs on the uplink, preferred by the kernel's routes: still not the source",
+        run: source::preferred_on_the_uplink,
+    },
+    Scenario {
+        name: "13-mistakes",
+        shows: "every mistake named at once, exit code 1, nothing changed on the host, nothing sent",
+        run: commandline::mistakes,
+    },
+    Scenario {
+        name: "13-words-and-secrets",
+        shows: "variables before flags, misspellings, passwords in no log, JSON lines only",
+        run: commandline::words_and_secrets,
+    },
+    Scenario {
+        name: "14-readme",
+        shows: "README's static pod: taken by the API server, and its words do the main job",
+        run: readme::static_pod,
     },
 ];
 
