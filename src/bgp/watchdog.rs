@@ -100,6 +100,8 @@ impl Watchdog {
         self.connections
             .try_send(Arc::downgrade(&guarded))
             .map_err(|_| io::Error::other("the watchdog takes no more connections"))?;
+        // The thread may sleep without a timer: only when it is awake does it make room for the next ones.
+        self.bell.0.wake();
         Ok(Guard { guarded, bell: self.bell.clone() })
     }
 }

@@ -80,6 +80,21 @@ fn a_guard_that_is_dropped_keeps_no_connection_open() {
 }
 
 #[test]
+fn connections_that_announce_nothing_do_not_fill_the_queue() {
+    let watchdog = Watchdog::start().unwrap();
+    let (ours, _peer) = loopback();
+    let deadline = clock::now() + AT_LAST;
+    let mut guards = Vec::new();
+    while guards.len() < 3 * NEW_CONNECTIONS {
+        match watchdog.guard(&ours) {
+            Ok(guard) => guards.push(guard),
+            Err(_) => thread::yield_now(),
+        }
+        assert!(clock::now() < deadline, "no room after {} connections", guards.len());
+    }
+}
+
+#[test]
 fn the_thread_ends_with_the_last_handle() {
     let watchdog = Watchdog::start().unwrap();
     let alarm = Arc::downgrade(&watchdog.bell.0);
