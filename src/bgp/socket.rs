@@ -41,8 +41,6 @@ pub struct Target {
     pub ttl: u8,
     /// Our end.
     pub source: LocalEnd,
-    /// How long the peer may leave bytes unacknowledged.
-    pub user_timeout: Duration,
 }
 
 impl Target {
@@ -96,8 +94,7 @@ impl Target {
             }
             sockopt::set_md5_key(&socket, peer, password).map_err(|source| Error::Md5Refused { peer, source })?;
         }
-        let timeout = socket.set_tcp_user_timeout(Some(self.user_timeout));
-        timeout.and_then(|()| socket.set_tcp_nodelay(true)).map_err(|e| self.failed("set TCP options", e))?;
+        socket.set_tcp_nodelay(true).map_err(|e| self.failed("set TCP options", e))?;
         Ok(socket)
     }
 
@@ -185,7 +182,9 @@ fn is_on_link(local: &LocalAddress, peer: IpAddr) -> bool {
     IpNetwork::with_netmask(local.address, local.netmask).is_ok_and(|network| network.contains(peer))
 }
 
-/// Sets how long the peer may leave bytes unacknowledged before the kernel gives the connection up.
+/// Sets how long the peer may leave bytes unacknowledged before the kernel gives the connection up. Only for one that
+/// is made: Linux takes the time for that of the SYN too, and a silent peer would end as an error of the kernel's
+/// instead of our own limit, after which the MD5 counters are asked.
 ///
 /// # Errors
 /// What the kernel answers.

@@ -171,7 +171,6 @@ impl PeerSettings {
             password: self.password.clone(),
             ttl: self.ttl.unwrap_or(ttl),
             source: self.source.clone(),
-            user_timeout: user_timeout((!config.hold_time.is_zero()).then_some(config.hold_time)),
         }
     }
 
@@ -189,7 +188,7 @@ impl PeerSettings {
 }
 
 /// How long the kernel waits for an acknowledgement (TCP_USER_TIMEOUT): just short of the hold time, after which the
-/// peer would end the session anyway.
+/// peer would end the session anyway. `None`: no hold time, or none is negotiated yet.
 pub(super) fn user_timeout(hold_time: Option<Duration>) -> Duration {
     hold_time.unwrap_or(SEND_HOLD_WITHOUT_HOLD) * 9 / 10
 }

@@ -9,6 +9,8 @@ use super::Peer;
 use super::connection::{Connection, Read};
 use super::link::{Event, Link, Live};
 use crate::bgp::fsm::Input;
+use crate::bgp::socket;
+use crate::bgp::speaker::user_timeout;
 use crate::clock;
 use crate::time::Instant;
 use crate::wire::bgp::{Message, Outcome};
@@ -45,6 +47,7 @@ impl Peer {
         if is_announced || self.settings.avoid_source.contains(&local.ip()) {
             return Err(io::Error::other(format!("the kernel took the VIP {} as source address", local.ip())));
         }
+        socket::set_user_timeout(connection.stream(), user_timeout(None))?;
         let guard = self.wiring.watchdog.guard(connection.stream())?;
         Ok(Live::new(connection, guard, local))
     }

@@ -126,7 +126,11 @@ struct Running {
 
 impl Running {
     fn start(peers: Vec<PeerSettings>, wanted: RouteSet) -> Self {
-        let (speaker, handle) = Speaker::new(config(peers)).unwrap();
+        Self::start_with(config(peers), wanted)
+    }
+
+    fn start_with(config: SpeakerConfig, wanted: RouteSet) -> Self {
+        let (speaker, handle) = Speaker::new(config).unwrap();
         let (routes, receiver) = watch::channel(wanted);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let inside = runtime.handle().clone();

@@ -121,7 +121,9 @@ fn another_password_is_silence_and_the_counters_say_so() {
     let listener = listen();
     let peer = PeerSettings { password: Some("ours".to_owned().into()), ..settings(&listener) };
     sockopt::set_md5_key(&listener, peer.address, &"theirs".to_owned().into()).unwrap();
-    let running = Running::start(vec![peer.clone()], routes(Until::Forever));
+    // A hold time shorter than the time for an attempt to connect: the kernel must not give it up before we do.
+    let config = SpeakerConfig { hold_time: Duration::from_secs(3), ..config(vec![peer.clone()]) };
+    let running = Running::start_with(config, routes(Until::Forever));
     let status = running.wait(&peer, |status| status.last_error.is_some());
     let error = status.last_error.unwrap();
     // On the loopback the SYN arrives in our own network namespace, so its counter is ours.
