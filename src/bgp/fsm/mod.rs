@@ -34,7 +34,8 @@ use crate::wire::bgp::{Family, Message, Notification, Outgoing, Session};
 /// How long an attempt to connect may last. A lost SYN is sent again after 1 s and 3 s: two losses are survived.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long the peer may take for its OPEN (RFC 4271 §8.2.2: "4 minutes is suggested").
+/// How long the peer may take for its OPEN (RFC 4271 §8.2.2: "4 minutes is suggested"); and, without a hold time, to
+/// confirm ours, or one that sends its OPEN and nothing else would hold us for ever.
 pub const OPEN_TIMEOUT: Duration = Duration::from_secs(240);
 
 /// A session that lasted this long starts the back-off anew. A shorter one does not, or a peer that refuses us just
@@ -103,7 +104,7 @@ pub enum State {
 /// The timers of a negotiated session; `None` is a timer that does not run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Timers {
-    /// When the peer counts as dead unless it says something; `None`: hold time 0.
+    /// When the peer counts as dead unless it says something; `None`: hold time 0, and the session is up.
     pub hold: Option<Instant>,
     /// When the next KEEPALIVE is due; `None`: hold time 0.
     pub keepalive: Option<Instant>,

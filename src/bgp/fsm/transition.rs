@@ -207,7 +207,7 @@ impl Fsm {
         };
         self.act(Action::Send(Outgoing::Keepalive));
         let timers = Timers {
-            hold: negotiated.hold_time.map(|hold| now + hold),
+            hold: Some(now + negotiated.hold_time.unwrap_or(OPEN_TIMEOUT)),
             keepalive: self.next_keepalive(now, &negotiated),
             send: None,
         };

@@ -90,13 +90,18 @@ fn keepalives_are_never_more_than_one_a_second() {
 }
 
 #[test]
-fn without_a_hold_time_nothing_runs() {
-    for state in [OpenConfirm, Established] {
-        let mut fsm = in_state(Config { hold_time: 0, ..config() }, state);
-        assert_eq!(fsm.next_deadline(), None);
-        fsm.handle_timeout(after(secs(1_000_000)));
-        assert_eq!((fsm.state().name(), actions(&mut fsm)), (state, vec![]));
-    }
+fn without_a_hold_time_nothing_runs_once_the_session_is_up() {
+    let mut fsm = in_state(Config { hold_time: 0, ..config() }, Established);
+    assert_eq!(fsm.next_deadline(), None);
+    fsm.handle_timeout(after(secs(1_000_000)));
+    assert_eq!((fsm.state().name(), actions(&mut fsm)), (Established, vec![]));
+}
+
+#[test]
+fn without_a_hold_time_a_peer_that_never_confirms_is_given_up() {
+    let mut fsm = in_state(Config { hold_time: 0, ..config() }, OpenConfirm);
+    let log = pass(&mut fsm, after(OPEN_TIMEOUT));
+    assert_eq!(log, expired(OpenConfirm).into_iter().map(|action| (after(OPEN_TIMEOUT), action)).collect::<Vec<_>>());
 }
 
 #[test]
