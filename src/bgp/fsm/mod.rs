@@ -14,6 +14,7 @@
 //! What this does not do: it does not listen, so the state Active and the collision of connections (RFC 4271 §6.8)
 //! do not exist; it knows no route.
 
+mod expected;
 mod negotiation;
 mod transition;
 

@@ -315,7 +315,8 @@ enum Tick {
     SendHoldExpired,
 }
 
-/// RFC 6608 §4: which state it was, and the type of the message.
+/// RFC 6608 §4: which state it was, and the type of the message. The driver asks [`StateName::refusal`] before it
+/// looks into a message, so that one with errors in it is answered the same.
 fn unexpected(state: ErrorCode, message: &Message) -> Notification {
     Notification::unexpected_message(state, message.kind())
 }

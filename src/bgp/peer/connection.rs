@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use tokio::io::{Interest, Ready};
 use tokio::net::TcpStream;
 
-use crate::bgp::fsm::Input;
+use crate::bgp::fsm::{Input, StateName};
 use crate::bgp::sockopt;
 use crate::wire::bgp::{MessageType, Outgoing, Session, decode, encode, frame_len, message_type};
 
@@ -119,18 +119,20 @@ impl Connection {
         self.consumed = 0;
     }
 
-    /// The next whole message of what was read, as the state machine's input.
-    pub(super) fn message(&mut self, session: &Session) -> Option<Input> {
+    /// The next whole message of what was read, as the state machine's input. One that this state does not accept is
+    /// not looked into: what is wrong is that it came.
+    pub(super) fn message(&mut self, state: StateName, session: &Session) -> Option<Input> {
         let unread = self.inbox.get(self.consumed..)?;
+        let kind = message_type(unread);
         let message = match frame_len(unread) {
             Ok(length) => {
                 let frame = unread.get(..length?)?;
                 self.consumed += frame.len();
-                decode(frame, session)
+                kind.and_then(|kind| state.refusal(kind)).map_or_else(|| decode(frame, session), Err)
             }
             Err(notification) => Err(notification),
         };
-        let is_notification = message_type(unread) == Some(MessageType::Notification);
+        let is_notification = kind == Some(MessageType::Notification);
         Some(match message {
             Ok(message) => Input::Received(message),
             // RFC 4271 §6.4: an error in a NOTIFICATION is not answered.

@@ -70,12 +70,12 @@ impl Peer {
 
     fn hear(&mut self, now: Instant) {
         loop {
-            let session = self.fsm.session();
+            let (state, session) = (self.fsm.state().name(), self.fsm.session());
             let Link::Live(live) = &mut self.link else { return };
             if live.closing.is_some() {
                 return live.connection.discard();
             }
-            let Some(input) = live.connection.message(&session) else { return };
+            let Some(input) = live.connection.message(state, &session) else { return };
             self.note(&input);
             self.fsm.handle(now, input);
             self.act(now);

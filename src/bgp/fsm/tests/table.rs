@@ -224,6 +224,25 @@ fn established() {
 }
 
 #[test]
+fn a_type_is_refused_where_a_message_of_it_is() {
+    let messages = inputs().into_iter().filter_map(|(_, input)| match input {
+        Input::Received(message) => Some(message),
+        _ => None,
+    });
+    for message in messages {
+        for state in [Idle, Connect, OpenSent, OpenConfirm, Established] {
+            let mut fsm = in_state(config(), state);
+            fsm.handle(T0, Input::Received(message.clone()));
+            let told = actions(&mut fsm).into_iter().find_map(|action| match action {
+                Action::Send(Outgoing::Notification(notification)) => Some(notification),
+                _ => None,
+            });
+            assert_eq!(state.refusal(message.kind()), told, "{state} with {message:?}");
+        }
+    }
+}
+
+#[test]
 fn opens_that_are_refused() {
     let refusal = |config: Config, open: Open| {
         let mut fsm = in_state(config, OpenSent);

@@ -98,6 +98,28 @@ fn malformed_bytes_are_answered_and_the_peer_is_dialled_again() {
 }
 
 #[test]
+fn a_message_out_of_place_is_refused_whatever_is_wrong_in_it() {
+    let listener = listen();
+    let running = Running::start(vec![settings(&listener)], RouteSet::new());
+    let early = Script::accept(&listener);
+    early.expect(&our_open());
+    // A prefix of 33 bits: in its place that would be an Invalid Network Field (3/10).
+    early.send(&update("0000 0000 21 0A63000100"));
+    early.expect(&frame(3, "05 01 02"));
+    early.expect_end();
+    drop(early);
+    let late = Script::establish(&listener);
+    late.expect(&end_of_rib_v4());
+    late.expect(&end_of_rib_v6());
+    // Version 5: in its place that would be an Unsupported Version Number (2/1).
+    late.send(&frame(1, "05 FDE8 005A 0A0000FE 00"));
+    late.expect(&frame(3, "05 03 01"));
+    late.expect_end();
+    drop(late);
+    running.stop("");
+}
+
+#[test]
 fn a_notification_is_shown_and_never_answered() {
     let listener = listen();
     let peer = settings(&listener);
