@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 
+use rustix::net::RecvFlags;
 use tokio::io::{Interest, Ready};
 use tokio::net::TcpStream;
 
@@ -99,10 +100,22 @@ impl Connection {
 
     /// Reads once.
     pub(super) fn read(&mut self) -> io::Result<Read> {
+        let mut chunk = [0; READ_CHUNK];
+        let result = self.stream.try_read(&mut chunk);
+        self.take_in(result, &chunk)
+    }
+
+    /// Reads once what has arrived, though the runtime may not know of it yet.
+    pub(super) fn read_arrived(&mut self) -> io::Result<Read> {
+        let mut chunk = [0; READ_CHUNK];
+        let result = rustix::net::recv(&self.stream, &mut chunk, RecvFlags::DONTWAIT);
+        self.take_in(result.map(|(n, _)| n).map_err(io::Error::from), &chunk)
+    }
+
+    fn take_in(&mut self, result: io::Result<usize>, chunk: &[u8]) -> io::Result<Read> {
         self.inbox.drain(..self.consumed);
         self.consumed = 0;
-        let mut chunk = [0; READ_CHUNK];
-        match self.stream.try_read(&mut chunk) {
+        match result {
             Ok(0) => Ok(Read::End),
             Ok(n) => {
                 self.inbox.extend(chunk.iter().take(n));

@@ -55,11 +55,28 @@ impl Peer {
     /// Reads once and hands on what it is.
     fn read(&mut self, now: Instant) {
         // After a pause nothing is answered before the clock was looked at: what is over is over.
-        self.cut_if_over(now);
-        self.fsm.handle_timeout(now);
+        self.look_at_clock(now);
         self.act(now);
         let Link::Live(live) = &mut self.link else { return };
-        match live.connection.read() {
+        let read = live.connection.read();
+        self.take_in(now, read);
+    }
+
+    /// Cuts what is over, and tells the machine the time. When one of its timers is due, what the peer said before
+    /// counts first: after a pause of this program a KEEPALIVE may wait that came in time.
+    pub(super) fn look_at_clock(&mut self, now: Instant) {
+        self.cut_if_over(now);
+        let is_due = self.fsm.next_deadline().is_some_and(|at| now >= at);
+        if let (true, Link::Live(live)) = (is_due, &mut self.link) {
+            let read = live.connection.read_arrived();
+            self.take_in(now, read);
+        }
+        self.fsm.handle_timeout(now);
+    }
+
+    fn take_in(&mut self, now: Instant, read: io::Result<Read>) {
+        let Link::Live(live) = &mut self.link else { return };
+        match read {
             Ok(Read::Some) if live.closing.is_some() => live.connection.discard(),
             Ok(Read::Some) => self.hear(now),
             Ok(Read::Nothing) => {}

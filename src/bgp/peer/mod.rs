@@ -138,8 +138,7 @@ impl Peer {
     fn turn(&mut self) {
         loop {
             let now = clock::now();
-            self.cut_if_over(now);
-            self.fsm.handle_timeout(now);
+            self.look_at_clock(now);
             self.act(now);
             self.take_routes(now);
             self.write();

@@ -78,6 +78,36 @@ fn what_is_not_outstanding_after_the_next_set_was_sent_will_not_be_announced() {
 }
 
 #[test]
+fn a_keepalive_that_came_during_a_pause_keeps_the_session() {
+    let listener = listen();
+    let peer = settings(&listener);
+    let config = SpeakerConfig { hold_time: Duration::from_secs(3), ..config(vec![peer.clone()]) };
+    let running = Running::start_with(config, RouteSet::new());
+    let script = Script::accept(&listener);
+    script.recv().unwrap();
+    script.send(&peer_open());
+    script.expect(&KEEPALIVE);
+    script.send(&KEEPALIVE);
+    let up = running.wait(&peer, PeerStatus::established);
+    // The runtime hangs until the hold timer is due; the KEEPALIVE comes at once.
+    let (hanging, hangs) = std::sync::mpsc::sync_channel::<()>(0);
+    running.runtime.spawn(async move {
+        hanging.send(()).unwrap();
+        thread::sleep((up.since + Duration::from_millis(3300)) - clock::now());
+    });
+    hangs.recv().unwrap();
+    script.send(&KEEPALIVE);
+    script.expect(&end_of_rib_v4());
+    script.expect(&end_of_rib_v6());
+    // What follows the pause is a KEEPALIVE of ours (one may have come before it), and no NOTIFICATION.
+    script.expect(&KEEPALIVE);
+    script.expect(&KEEPALIVE);
+    assert_eq!(running.wait(&peer, |_| true).last_error, None);
+    drop(script);
+    running.stop("");
+}
+
+#[test]
 fn a_cease_arrives_though_the_peer_floods_us() {
     let listener = listen();
     let peer = settings(&listener);
