@@ -47,6 +47,7 @@ fn peer_settings(peer: &PeerConfig, vips: &[IpAddr], identity: Identity) -> Peer
             IpAddr::V4(_) => identity.v6.map(IpAddr::V6),
             IpAddr::V6(_) => identity.v4.map(IpAddr::V4),
         },
+        loopback_next_hop: false,
     }
 }
 

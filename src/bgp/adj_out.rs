@@ -29,6 +29,8 @@ pub struct Profile {
     pub next_hop_v4: Option<Ipv4Addr>,
     /// The next hop of IPv6 routes, if this session has one.
     pub next_hop_v6: Option<Ipv6Addr>,
+    /// Whether a loopback address may be a next hop: only where all peers are on this host, as in tests.
+    pub loopback_next_hop: bool,
 }
 
 /// Why a route that is wanted cannot be sent to this peer.
@@ -40,6 +42,8 @@ pub enum Unsendable {
     NoNextHop,
     /// The next hop would be an address that we announce: a loop (RFC 4271 §5.1.3).
     NextHopIsVip,
+    /// The next hop would be an address that no router forwards to: 0/8, 127/8, 224/3, or the like in IPv6.
+    MartianNextHop,
 }
 
 impl fmt::Display for Unsendable {
@@ -48,6 +52,10 @@ impl fmt::Display for Unsendable {
             Self::FamilyNotNegotiated => "the peer does not carry this address family",
             Self::NoNextHop => "this session has no next hop of its address family",
             Self::NextHopIsVip => "its next hop would be an address that is announced itself",
+            Self::MartianNextHop => {
+                "its next hop would be an address no router can forward to: give the session a source address \
+                 (sourceIP) that the peer can reach"
+            }
         })
     }
 }
@@ -215,6 +223,9 @@ impl Profile {
         if routes.contains_key(&IpNetwork::from(next_hop)) {
             return Err(Unsendable::NextHopIsVip);
         }
+        if is_martian(next_hop) && !(self.loopback_next_hop && next_hop.is_loopback()) {
+            return Err(Unsendable::MartianNextHop);
+        }
         Ok(Route {
             prefix,
             next_hop,
@@ -222,6 +233,16 @@ impl Profile {
             med: wish.med,
             local_pref: self.ibgp.then(|| wish.local_pref.unwrap_or(DEFAULT_LOCAL_PREF)),
         })
+    }
+}
+
+/// RFC 4271 §6.3, RFC 1812 §5.3.7: what is no host's address on a network.
+const fn is_martian(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => matches!(v4.octets(), [0 | 127 | 224..=255, ..]),
+        IpAddr::V6(v6) => {
+            v6.is_unspecified() || v6.is_loopback() || v6.is_multicast() || v6.to_ipv4_mapped().is_some()
+        }
     }
 }
 

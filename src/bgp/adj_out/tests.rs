@@ -21,6 +21,7 @@ fn ebgp() -> Profile {
         families: [Family::Ipv4Unicast, Family::Ipv6Unicast].into(),
         next_hop_v4: Some(Ipv4Addr::new(10, 0, 0, 1)),
         next_hop_v6: Some("2001:db8::1".parse().unwrap()),
+        loopback_next_hop: false,
     }
 }
 
@@ -191,6 +192,35 @@ fn what_cannot_be_sent_is_named_with_the_reason() {
         unsendable(Profile { next_hop_v4: Some(Ipv4Addr::new(10, 88, 0, 40)), ..ebgp() }),
         (vec![announce(C, "2001:db8::1", 5), V4_END, V6_END], [(net(A), Unsendable::NextHopIsVip)].into())
     );
+}
+
+#[test]
+fn a_next_hop_that_is_no_address_of_a_network_is_never_sent() {
+    let set = routes([(A, wish(Until::Forever, 5)), (C, wish(Until::Forever, 5))]);
+    let told = |profile| {
+        let mut adj = AdjOut::new(profile);
+        adj.want(T0, &set);
+        (poll_all(&mut adj, T0), adj.unsendable().clone())
+    };
+    for hop in ["0.0.0.0", "0.1.2.3", "127.0.0.1", "127.255.255.255", "224.0.0.5", "240.0.0.1", "255.255.255.255"] {
+        assert_eq!(
+            told(Profile { next_hop_v4: Some(hop.parse().unwrap()), ..ebgp() }),
+            (vec![announce(C, "2001:db8::1", 5), V4_END, V6_END], [(net(A), Unsendable::MartianNextHop)].into()),
+            "{hop}"
+        );
+    }
+    for hop in ["::", "::1", "ff02::5", "::ffff:10.0.0.1"] {
+        assert_eq!(
+            told(Profile { next_hop_v6: Some(hop.parse().unwrap()), ..ebgp() }),
+            (vec![announce(A, "10.0.0.1", 5), V4_END, V6_END], [(net(C), Unsendable::MartianNextHop)].into()),
+            "{hop}"
+        );
+    }
+    let local = Profile { next_hop_v4: Some(Ipv4Addr::LOCALHOST), loopback_next_hop: true, ..ebgp() };
+    let expected = vec![announce(A, "127.0.0.1", 5), announce(C, "2001:db8::1", 5), V4_END, V6_END];
+    assert_eq!(told(local.clone()), (expected, BTreeMap::new()));
+    let nowhere = Profile { next_hop_v4: Some(Ipv4Addr::UNSPECIFIED), ..local };
+    assert_eq!(told(nowhere).1, [(net(A), Unsendable::MartianNextHop)].into());
 }
 
 /// What a peer makes of the updates it is told.

@@ -261,6 +261,7 @@ impl Peer {
                 IpAddr::V6(v6) => Some(v6).filter(|v6| !v6.is_unicast_link_local()),
                 IpAddr::V4(_) => None,
             }),
+            loopback_next_hop: self.settings.loopback_next_hop,
         }));
         self.routes_new = true;
     }

@@ -98,6 +98,7 @@ fn settings(listener: &TcpListener) -> PeerSettings {
         source: LocalEnd::Any,
         avoid_source: vec![vip().ip()],
         next_hop_other_family: None,
+        loopback_next_hop: true,
     }
 }
 
