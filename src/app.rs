@@ -87,7 +87,7 @@ async fn build(config: Config, stations: &mut Stations) -> Result<Node, Error> {
     tracing::info!(node = config.node_name, interface = addresses.interface(), router_id = %id, "starting");
 
     let (facts, facts_rx) = watch::channel(Facts { vips: config.vips.clone(), standing: standing::first(&config) });
-    let (speaker, handle) = Speaker::new(speaking::settings(&config, id, identity))?;
+    let (speaker, handle) = Speaker::new(speaking::settings(&config, id))?;
     let (announcer, routes, bound) = Announcer::new(addresses, leftover, facts_rx, handle.status());
     stations.spawn("the announcer", async move { announcer.run().await.map_err(Error::Io) });
     stations.spawn(SPEAKER, async move { speaker.run(routes).await.map_err(Error::Bgp) });

@@ -9,7 +9,6 @@ use tokio::sync::watch;
 use super::Error;
 use crate::bgp::{LocalEnd, PeerKey, PeerSettings, PeerStatus, SpeakerConfig};
 use crate::config::{Config, LeaseConfig, PeerConfig, Source};
-use crate::net::Identity;
 
 /// TTL towards a multihop peer: kube-vip's.
 const TTL_MULTIHOP: u8 = 50;
@@ -19,18 +18,18 @@ const ROUTER_SLACK: u32 = 2;
 const SHORTEST_HOLD: u64 = 3;
 
 /// The speaker's configuration.
-pub(super) fn settings(config: &Config, router_id: Ipv4Addr, identity: Identity) -> SpeakerConfig {
+pub(super) fn settings(config: &Config, router_id: Ipv4Addr) -> SpeakerConfig {
     let vips: Vec<IpAddr> = config.vips.iter().map(|vip| vip.address()).collect();
     SpeakerConfig {
         local_as: config.bgp.local_as,
         router_id,
         hold_time: config.bgp.hold_time,
         keepalive: config.bgp.keepalive,
-        peers: config.bgp.peers.iter().map(|peer| peer_settings(peer, &vips, identity)).collect(),
+        peers: config.bgp.peers.iter().map(|peer| peer_settings(peer, &vips)).collect(),
     }
 }
 
-fn peer_settings(peer: &PeerConfig, vips: &[IpAddr], identity: Identity) -> PeerSettings {
+fn peer_settings(peer: &PeerConfig, vips: &[IpAddr]) -> PeerSettings {
     PeerSettings {
         address: peer.address,
         port: peer.port,
@@ -43,10 +42,6 @@ fn peer_settings(peer: &PeerConfig, vips: &[IpAddr], identity: Identity) -> Peer
             Source::Interface(name) => LocalEnd::Interface(name.clone()),
         },
         avoid_source: vips.to_vec(),
-        next_hop_other_family: match peer.address {
-            IpAddr::V4(_) => identity.v6.map(IpAddr::V6),
-            IpAddr::V6(_) => identity.v4.map(IpAddr::V4),
-        },
         loopback_next_hop: false,
     }
 }

@@ -189,6 +189,27 @@ fn is_on_link(local: &LocalAddress, peer: IpAddr) -> bool {
     IpNetwork::with_netmask(local.address, local.netmask).is_ok_and(|network| network.contains(peer))
 }
 
+/// The address of the other family than `local`'s that is to be the next hop of a session from `local`: on the same
+/// interface, so that it is on the network the peer knows us by, and no other one of this host (a container bridge,
+/// say). The first that the kernel lists is its primary one. `may_be`: whether an address may be a next hop at all.
+pub(super) fn other_family_hop(
+    addresses: &[LocalAddress],
+    local: IpAddr,
+    may_be: impl Fn(IpAddr) -> bool,
+) -> Option<IpAddr> {
+    let is_owner = |name: &str| addresses.iter().any(|own| own.address == local && own.interface == name);
+    let others = addresses.iter().filter(|other| other.address.is_ipv4() != local.is_ipv4());
+    let hops = others.filter(|other| is_owner(&other.interface)).map(|other| other.address);
+    hops.filter(|hop| !is_link_local(*hop)).find(|hop| may_be(*hop))
+}
+
+pub(super) const fn is_link_local(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => v4.is_link_local(),
+        IpAddr::V6(v6) => v6.is_unicast_link_local(),
+    }
+}
+
 /// Sets how long the peer may leave bytes unacknowledged before the kernel gives the connection up. Only for one that
 /// is made: Linux takes the time for that of the SYN too, and a silent peer would end as an error of the kernel's
 /// instead of our own limit, after which the MD5 counters are asked.

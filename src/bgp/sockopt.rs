@@ -122,7 +122,10 @@ pub fn local_addresses() -> io::Result<Vec<LocalAddress>> {
         if let (Some(address), Some(netmask)) = (address, netmask) {
             // SAFETY: the name of an entry is a string that ends in NUL.
             let name = unsafe { std::ffi::CStr::from_ptr(entry.ifa_name) };
-            found.push(LocalAddress { interface: name.to_string_lossy().into_owned(), address, netmask });
+            let name = name.to_string_lossy();
+            // For an IPv4 address with a label (`eth0:1`) the name is the label.
+            let interface = name.split(':').next().unwrap_or_default().to_owned();
+            found.push(LocalAddress { interface, address, netmask });
         }
     }
     // SAFETY: `head` came from getifaddrs, is freed once, and nothing borrowed from it is left.

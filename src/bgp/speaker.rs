@@ -55,8 +55,6 @@ pub struct PeerSettings {
     pub source: LocalEnd,
     /// Addresses that are never our end nor a next hop: the VIPs. Those announced are avoided anyway.
     pub avoid_source: Vec<IpAddr>,
-    /// The next hop of routes of the family that the session does not run over.
-    pub next_hop_other_family: Option<IpAddr>,
     /// Whether a loopback address may be a next hop: only where the peer is on this host, as in tests.
     pub(crate) loopback_next_hop: bool,
 }

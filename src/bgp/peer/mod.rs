@@ -28,7 +28,8 @@ use super::RouteSet;
 use super::adj_out::{AdjOut, Profile};
 use super::fsm::{self, Action, Close, Fsm, Input, Negotiated, Reason, State, StateName, Stop};
 use super::md5::Counters;
-use super::socket::{self, Target};
+use super::socket::{self, LocalEnd, Target};
+use super::sockopt;
 use super::speaker::{PeerSettings, user_timeout};
 use super::watchdog::Watchdog;
 use crate::clock::{self, Timer};
@@ -246,8 +247,8 @@ impl Peer {
     fn come_up(&mut self, negotiated: &Negotiated) {
         let Link::Live(live) = &mut self.link else { return };
         let _ = socket::set_user_timeout(live.connection.stream(), user_timeout(negotiated.hold_time));
-        let hops = [Some(live.local.ip()), self.settings.next_hop_other_family];
-        let hops = || hops.into_iter().flatten().filter(|hop| !self.settings.avoid_source.contains(hop));
+        let hops = next_hops(live.local.ip(), &self.settings, &self.wiring.routes.borrow());
+        let hops = || hops.into_iter().flatten();
         live.adj_out = Some(AdjOut::new(Profile {
             local_as: self.local_as,
             ibgp: self.ibgp,
@@ -353,6 +354,21 @@ impl Peer {
         }
         self.fsm.handle(now, Input::Down(why.to_owned()));
     }
+}
+
+/// Our end of the session, and the address of the other family beside it: the next hops of the routes. No VIP is one.
+fn next_hops(local: IpAddr, settings: &PeerSettings, routes: &RouteSet) -> [Option<IpAddr>; 2] {
+    let may_be = |hop: IpAddr| {
+        let is_vip = settings.avoid_source.contains(&hop) || routes.contains_key(&IpNetwork::from(hop));
+        !is_vip && (settings.loopback_next_hop || !hop.is_loopback())
+    };
+    // Without the list there is no next hop, which the status shows.
+    let mut addresses = sockopt::local_addresses().unwrap_or_default();
+    if let (LocalEnd::Interface(name), true) = (&settings.source, socket::is_link_local(local)) {
+        // Several interfaces may have this address: VLANs share that of their device.
+        addresses.retain(|own| own.interface == *name);
+    }
+    [Some(local), socket::other_family_hop(&addresses, local, may_be)]
 }
 
 /// The counters of this thread's network namespace.

@@ -24,3 +24,34 @@ fn only_a_peer_off_our_networks_with_ttl_1_is_out_of_reach() {
     assert!(!out_of_reach("198.51.100.1", 50));
     assert!(!out_of_reach("127.0.0.1", 1));
 }
+
+#[test]
+fn the_next_hop_of_the_other_family_is_on_the_interface_of_the_session() {
+    let local = |interface: &str, address: &str, netmask: &str| LocalAddress {
+        interface: interface.into(),
+        address: address.parse().unwrap(),
+        netmask: netmask.parse().unwrap(),
+    };
+    let addresses = [
+        local("lo", "127.0.0.1", "255.0.0.0"),
+        local("eth0", "10.0.0.7", "255.255.255.0"),
+        local("eth1", "192.0.2.7", "255.255.255.0"),
+        local("docker0", "172.17.0.1", "255.255.0.0"),
+        local("docker0", "fd00:17::1", "ffff:ffff:ffff:ffff::"),
+        local("eth1", "fe80::7", "ffff:ffff:ffff:ffff::"),
+        local("eth1", "2001:db8:99::1", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"),
+        local("eth1", "2001:db8::7", "ffff:ffff:ffff:ffff::"),
+        local("eth1", "2001:db8::8", "ffff:ffff:ffff:ffff::"),
+    ];
+    let vip: IpAddr = "2001:db8:99::1".parse().unwrap();
+    let hop = |from: &str| {
+        let hop = other_family_hop(&addresses, from.parse().unwrap(), |hop| hop != vip);
+        hop.map(|hop| hop.to_string())
+    };
+    assert_eq!(hop("192.0.2.7").as_deref(), Some("2001:db8::7"));
+    assert_eq!(hop("2001:db8::7").as_deref(), Some("192.0.2.7"));
+    assert_eq!(hop("fe80::7").as_deref(), Some("192.0.2.7"));
+    // No other interface helps out.
+    assert_eq!(hop("10.0.0.7"), None);
+    assert_eq!(hop("10.0.0.99"), None);
+}

@@ -97,7 +97,6 @@ fn settings(listener: &TcpListener) -> PeerSettings {
         ttl: None,
         source: LocalEnd::Any,
         avoid_source: vec![vip().ip()],
-        next_hop_other_family: None,
         loopback_next_hop: true,
     }
 }

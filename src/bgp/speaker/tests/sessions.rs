@@ -1,6 +1,7 @@
 //! Sessions that go well.
 
 use super::*;
+use crate::bgp::adj_out::Unsendable;
 
 #[test]
 fn a_session_comes_up_announces_withdraws_and_ends() {
@@ -155,12 +156,56 @@ fn the_source_address_asked_for_is_our_end_and_the_next_hop() {
 }
 
 #[test]
-fn an_ipv6_session_takes_ipv4_routes_with_a_next_hop_of_their_own() {
+fn an_ipv6_session_takes_ipv4_routes_with_the_ipv4_address_of_its_interface_as_next_hop() {
     let listener = TcpListener::bind("[::1]:0").unwrap();
-    let peer = PeerSettings { next_hop_other_family: Some("192.0.2.1".parse().unwrap()), ..settings(&listener) };
-    let running = Running::start(vec![peer], routes(Until::Forever));
+    let running = Running::start(vec![settings(&listener)], routes(Until::Forever));
+    // 127.0.0.1 is the first IPv4 address of `lo`.
+    drop(Script::with_route(&listener));
+    running.stop("");
+}
+
+/// 2001:db8:99::1/128 from AS 65001 by ::1, MP_REACH_NLRI first (RFC 7606 §5.1).
+fn announced_v6() -> Vec<u8> {
+    let next_hop = "10 00000000000000000000000000000001";
+    let vip = "80 20010DB8009900000000000000000001";
+    update(&format!("0000 0036 800E26 0002 01 {next_hop} 00 {vip} 40010100 4002 06 0201 0000FDE9"))
+}
+
+fn vip_v6() -> IpNetwork {
+    "2001:db8:99::1/128".parse().unwrap()
+}
+
+#[test]
+fn an_ipv6_vip_is_announced_and_withdrawn_over_sessions_of_both_families() {
+    for address in ["[::1]:0", "127.0.0.1:0"] {
+        let listener = TcpListener::bind(address).unwrap();
+        let peer = settings(&listener);
+        let wish = RouteWish { until: Until::Forever, med: None, local_pref: None };
+        let running = Running::start(vec![peer.clone()], [(vip_v6(), wish)].into());
+        let script = Script::establish(&listener);
+        for frame in [announced_v6(), end_of_rib_v4(), end_of_rib_v6()] {
+            script.expect(&frame);
+        }
+        running.wait(&peer, |status| status.announced.contains(&vip_v6()));
+        running.routes.send_replace(RouteSet::new());
+        // MP_UNREACH_NLRI alone.
+        script.expect(&update("0000 0017 800F14 0002 01 80 20010DB8009900000000000000000001"));
+        drop(script);
+        running.stop("");
+    }
+}
+
+#[test]
+fn without_an_address_of_its_family_on_the_interface_a_route_is_named_unsendable() {
+    let listener = listen();
+    let peer = PeerSettings { avoid_source: vec!["::1".parse().unwrap()], ..settings(&listener) };
+    let wish = RouteWish { until: Until::Forever, med: None, local_pref: None };
+    let running = Running::start(vec![peer.clone()], [(vip_v6(), wish)].into());
     let script = Script::establish(&listener);
-    script.expect(&update("0000 0014 40010100 4002 06 0201 0000FDE9 4003 04 C0000201 20 0A630001"));
+    script.expect(&end_of_rib_v4());
+    script.expect(&end_of_rib_v6());
+    let status = running.wait(&peer, |status| !status.unsendable.is_empty());
+    assert_eq!(status.unsendable, [(vip_v6(), Unsendable::NoNextHop)].into());
     drop(script);
     running.stop("");
 }
