@@ -1,7 +1,11 @@
-//! The node's own addresses, as opposed to its VIPs: for the router ID and for next hops.
+//! The node's own addresses, as opposed to its VIPs: for the router ID.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+
+/// An address of each family that only the default route leads to (RFC 5737, RFC 3849): nothing is ever sent there.
+const WORLD: [IpAddr; 2] =
+    [IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1))];
 
 /// The addresses this node may call itself by, never a VIP.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -14,11 +18,22 @@ pub struct Identity {
 
 impl Identity {
     /// Chosen per family: the source address the kernel uses towards the first of `peers` it has a route to, else the
-    /// lowest global one of `addresses`; never one of `vips`.
+    /// one it uses towards the world (that of the default route), else the lowest global one of `addresses`, which may
+    /// be a container bridge's and the same on every node; never one of `vips`.
     #[must_use]
     pub fn find(peers: &[IpAddr], addresses: &BTreeSet<IpAddr>, vips: &[IpAddr]) -> Self {
+        Self::choose(peers, addresses, vips, source_towards)
+    }
+
+    fn choose(
+        peers: &[IpAddr],
+        addresses: &BTreeSet<IpAddr>,
+        vips: &[IpAddr],
+        source_towards: impl Fn(IpAddr) -> Option<IpAddr>,
+    ) -> Self {
         let usable = |a: &IpAddr| !vips.contains(a) && is_global(*a);
-        let towards: Vec<IpAddr> = peers.iter().filter_map(|p| source_towards(*p)).filter(usable).collect();
+        let destinations = peers.iter().copied().chain(WORLD);
+        let towards: Vec<IpAddr> = destinations.filter_map(source_towards).filter(usable).collect();
         let candidates = || towards.iter().chain(addresses.iter().filter(|a| usable(a)));
         Self {
             v4: candidates().find_map(|a| if let IpAddr::V4(v4) = a { Some(*v4) } else { None }),
@@ -67,10 +82,28 @@ mod tests {
     }
 
     #[test]
+    fn the_address_towards_the_peers_comes_first_then_that_of_the_default_route_then_the_lowest() {
+        let addresses: BTreeSet<IpAddr> =
+            ["10.0.0.1", "172.17.0.1", "198.51.100.7", "203.0.113.7"].iter().map(|a| ip(a)).collect();
+        let v4_with = |vips: &[IpAddr], routes: &[(&str, &str)]| {
+            let towards = |to: IpAddr| routes.iter().find(|(peer, _)| ip(peer) == to).map(|(_, source)| ip(source));
+            // An IPv6 peer comes first: it says nothing about IPv4.
+            let peers = [ip("2001:db8:1::1"), ip("203.0.113.1")];
+            Identity::choose(&peers, &addresses, vips, towards).v4.map(|v4| v4.to_string())
+        };
+        let peer = ("203.0.113.1", "203.0.113.7");
+        let world = ("192.0.2.1", "198.51.100.7");
+        assert_eq!(v4_with(&[], &[peer, world]).as_deref(), Some("203.0.113.7"));
+        assert_eq!(v4_with(&[], &[world]).as_deref(), Some("198.51.100.7"));
+        assert_eq!(v4_with(&[], &[]).as_deref(), Some("10.0.0.1"));
+        assert_eq!(v4_with(&[ip("203.0.113.7")], &[peer, world]).as_deref(), Some("198.51.100.7"));
+    }
+
+    #[test]
     fn a_vip_loopback_or_link_local_address_is_never_the_nodes_own() {
         let addresses = ["127.0.0.1", "10.88.0.40", "169.254.1.1", "192.0.2.7", "::1", "fe80::1", "2001:db8::7"];
         let addresses = addresses.iter().map(|a| ip(a)).collect();
-        let identity = Identity::find(&[], &addresses, &[ip("10.88.0.40")]);
+        let identity = Identity::choose(&[], &addresses, &[ip("10.88.0.40")], |_| None);
         let expected = Identity { v4: Some(Ipv4Addr::new(192, 0, 2, 7)), v6: Some("2001:db8::7".parse().unwrap()) };
         assert_eq!(identity, expected);
     }
