@@ -240,9 +240,7 @@ impl Profile {
 const fn is_martian(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => matches!(v4.octets(), [0 | 127 | 224..=255, ..]),
-        IpAddr::V6(v6) => {
-            v6.is_unspecified() || v6.is_loopback() || v6.is_multicast() || v6.to_ipv4_mapped().is_some()
-        }
+        IpAddr::V6(v6) => v6.is_unspecified() || v6.is_loopback() || v6.is_multicast() || v6.to_ipv4_mapped().is_some(),
     }
 }
 
