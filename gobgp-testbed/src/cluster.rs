@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::host::{Host, capture};
 use crate::lab::{Lab, NODE_AS, Net, VIP, VIP6};
-use crate::parts::api::{Api, Lease, VIPCAST_USER};
+use crate::parts::api::{Api, LEASES, Lease, VIPCAST_USER};
 use crate::parts::apiserver::{self, ApiServer};
 use crate::parts::etcd::Etcd;
 use crate::parts::pki::{Pair, Pki};
@@ -321,7 +321,6 @@ impl Cluster {
     }
 
     fn delete_leases(&self) -> Result<()> {
-        const LEASES: &str = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases";
         let api = self.api(1)?;
         let (code, list) = api.request("GET", LEASES, None)?;
         ensure!(code == 200, "GET {LEASES}: {code} {list}");

@@ -1,5 +1,6 @@
 //! What must hold, against the real thing: named scenarios on one cluster, and their runner.
 
+mod addresses;
 mod anycast;
 mod api;
 mod commandline;
@@ -254,6 +255,16 @@ pub const ALL: &[Scenario] = &[
         name: "13-words-and-secrets",
         shows: "variables before flags, misspellings, passwords in no log, JSON lines only",
         run: commandline::words_and_secrets,
+    },
+    Scenario {
+        name: "12-left-behind",
+        shows: "kube-vip's left-over VIP: bound anew on the leader, removed from a follower; others' addresses stay",
+        run: addresses::left_behind,
+    },
+    Scenario {
+        name: "12-own-address",
+        shows: "a VIP that is the node's own address is refused and left alone",
+        run: addresses::the_nodes_own,
     },
     Scenario {
         name: "14-readme",

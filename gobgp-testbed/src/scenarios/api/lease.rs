@@ -9,11 +9,10 @@ use super::{EVERY, Stage, figure, stage};
 use crate::clock;
 use crate::cluster::{Cluster, PREFIX};
 use crate::lab::node_address;
-use crate::parts::api::{Api, LEASE};
+use crate::parts::api::{Api, LEASE, LEASES};
 use crate::parts::apiserver::ApiServer;
 use crate::scenarios::SOON;
 
-const LEASES: &str = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases";
 /// The lease's duration: what everybody else waits since the last change.
 const DURATION: Duration = Duration::from_secs(5);
 /// Until somebody announces after the strangest events: the watch is doubted after a lease, then a lease is waited.
