@@ -60,6 +60,21 @@ impl fmt::Display for Unsendable {
     }
 }
 
+/// Something to tell the peer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// What.
+    pub update: Update,
+    /// Whether it was told exactly this before: it asked again (RFC 2918).
+    pub is_repeated: bool,
+}
+
+impl From<Update> for Told {
+    fn from(update: Update) -> Self {
+        Self { update, is_repeated: false }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Sent {
     route: Route,
@@ -144,21 +159,22 @@ impl AdjOut {
 
     /// The next thing to tell the peer: withdrawals (RFC 4271 §9.2.1.1: never delayed), then routes, then the
     /// End-of-RIB of the families of which everything is told (RFC 4724 §2).
-    pub fn poll(&mut self, now: Instant) -> Option<Update> {
+    pub fn poll(&mut self, now: Instant) -> Option<Told> {
         if let Some(prefix) = self.to_withdraw.pop_first() {
             if let Some(sent) = self.sent.remove(&prefix) {
                 self.withdrawn.insert(prefix, sent.until);
             }
-            return Some(Update::Withdraw(prefix));
+            return Some(Update::Withdraw(prefix).into());
         }
         while let Some(prefix) = self.to_announce.pop_first() {
             let Some(wanted) = self.wanted.get(&prefix).filter(|wanted| !wanted.until.is_over(now)) else { continue };
             let (wanted, again) = (wanted.clone(), self.withdrawn.remove(&prefix).is_some());
-            self.sent.insert(prefix, wanted.clone());
+            let before = self.sent.insert(prefix, wanted.clone());
+            let is_repeated = before.is_some_and(|before| before.route == wanted.route);
             self.end = if again { self.first_end() } else { self.end.into_iter().chain(wanted.until.end()).min() };
-            return Some(Update::Announce(wanted.route));
+            return Some(Told { update: Update::Announce(wanted.route), is_repeated });
         }
-        self.to_end.pop_first().map(Update::EndOfRib)
+        self.to_end.pop_first().map(|family| Update::EndOfRib(family).into())
     }
 
     /// All that was told so far is acknowledged by the peer's kernel.

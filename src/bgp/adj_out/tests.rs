@@ -34,7 +34,7 @@ fn routes<const N: usize>(routes: [(&str, RouteWish); N]) -> RouteSet {
 }
 
 fn poll_all(adj: &mut AdjOut, now: Instant) -> Vec<Update> {
-    std::iter::from_fn(|| adj.poll(now)).collect()
+    std::iter::from_fn(|| adj.poll(now)).map(|told| told.update).collect()
 }
 
 fn announce(prefix: &str, next_hop: &str, med: u32) -> Update {
@@ -99,7 +99,7 @@ fn withdrawals_come_before_announcements() {
 fn a_withdrawal_overtakes_what_is_not_told_yet() {
     let mut adj = AdjOut::new(ebgp());
     adj.want(T0, &routes([(A, wish(Until::Forever, 5)), (B, wish(Until::Forever, 5))]));
-    assert_eq!(adj.poll(T0), Some(announce(A, "10.0.0.1", 5)));
+    assert_eq!(adj.poll(T0), Some(announce(A, "10.0.0.1", 5).into()));
     adj.want(T0, &routes([]));
     assert_eq!(adj.outstanding(), [net(A)].into());
     assert_eq!(poll_all(&mut adj, T0), [withdraw(A), V4_END, V6_END]);
@@ -169,6 +169,22 @@ fn a_refresh_sends_the_family_again() {
     // A set that changes nothing does not make the peer's wish forgotten.
     adj.want(T0, &routes([(A, wish(Until::Forever, 5)), (C, wish(Until::Forever, 5))]));
     assert_eq!(poll_all(&mut adj, T0), [announce(C, "2001:db8::1", 5), V6_END]);
+}
+
+#[test]
+fn what_the_peer_asked_for_again_is_no_news_unless_it_changed() {
+    let mut adj = with_a_and_b();
+    adj.want(T0, &routes([(A, wish(Until::Forever, 5)), (B, wish(Until::Forever, 4))]));
+    adj.resend(Family::Ipv4Unicast);
+    let told: Vec<_> = std::iter::from_fn(|| adj.poll(T0)).collect();
+    assert_eq!(
+        told,
+        [
+            Told { update: announce(A, "10.0.0.1", 5), is_repeated: true },
+            Told { update: announce(B, "10.0.0.1", 4), is_repeated: false },
+            Told { update: V4_END, is_repeated: false },
+        ]
+    );
 }
 
 #[test]
@@ -258,7 +274,7 @@ proptest! {
                 .map(|(_, prefix)| (net(prefix), wish(Until::At(now + Duration::from_secs(length)), med)))
                 .collect();
             adj.want(now, &wanted);
-            let told: Vec<_> = (0..polls).map_while(|_| adj.poll(now)).collect();
+            let told: Vec<_> = (0..polls).map_while(|_| adj.poll(now)).map(|told| told.update).collect();
             apply(&mut rib, &told);
             if delivered {
                 adj.delivered();

@@ -4,7 +4,7 @@ use super::Peer;
 use super::link::Link;
 use super::status::{PeerKey, Report};
 use crate::bgp::RouteSet;
-use crate::bgp::adj_out::AdjOut;
+use crate::bgp::adj_out::{AdjOut, Told};
 use crate::bgp::fsm::Input;
 use crate::clock;
 use crate::time::Instant;
@@ -36,9 +36,9 @@ impl Peer {
         }
         let mut told = false;
         while live.connection.has_room() {
-            let Some(update) = adj.poll(now) else { break };
-            log(self.settings.key(), &update);
-            live.connection.queue(&Outgoing::Update(update), &session);
+            let Some(next) = adj.poll(now) else { break };
+            log(self.settings.key(), &next);
+            live.connection.queue(&Outgoing::Update(next.update), &session);
             told = true;
         }
         if told {
@@ -114,8 +114,12 @@ impl Peer {
     }
 }
 
-fn log(peer: PeerKey, update: &Update) {
-    match update {
+/// A peer may ask for the same again as often as it likes: that is nothing for an operator's log.
+fn log(peer: PeerKey, told: &Told) {
+    match &told.update {
+        Update::Announce(Route { prefix, .. }) if told.is_repeated => {
+            tracing::debug!(%peer, %prefix, "route announced again");
+        }
         Update::Announce(Route { prefix, next_hop, med, .. }) => {
             tracing::info!(%peer, %prefix, %next_hop, med, "route announced");
         }
