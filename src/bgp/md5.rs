@@ -66,7 +66,8 @@ impl fmt::Display for Counters {
         };
         say(not_found, "unsigned segments came back: the port is closed or the peer has no password for us")?;
         say(failure, "segments came back with another signature: the passwords differ")?;
-        say(unexpected, "signed segments came from a peer for which there is no password here")
+        say(unexpected, "signed segments came from a peer for which there is no password here")?;
+        f.write_str(" (counted for this whole network namespace: where several peers have a password, it may be any)")
     }
 }
 
@@ -93,7 +94,8 @@ mod tests {
         assert_eq!(
             after.since(before).to_string(),
             "MD5: 1 unsigned segments came back: the port is closed or the peer has no password for us; 2 segments came \
-             back with another signature: the passwords differ"
+             back with another signature: the passwords differ (counted for this whole network namespace: where \
+             several peers have a password, it may be any)"
         );
         assert_eq!(
             before.since(before).to_string(),
