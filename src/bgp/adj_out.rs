@@ -158,7 +158,8 @@ impl AdjOut {
     }
 
     /// The next thing to tell the peer: withdrawals (RFC 4271 §9.2.1.1: never delayed), then routes, then the
-    /// End-of-RIB of the families of which everything is told (RFC 4724 §2).
+    /// End-of-RIB of the families of which everything is told (RFC 4724 §2). Everything is what is wanted now: when the
+    /// session comes up before the addresses are bound, the first set is empty, and its End-of-RIB precedes the routes.
     pub fn poll(&mut self, now: Instant) -> Option<Told> {
         if let Some(prefix) = self.to_withdraw.pop_first() {
             if let Some(sent) = self.sent.remove(&prefix) {
