@@ -120,6 +120,62 @@ fn a_message_out_of_place_is_refused_whatever_is_wrong_in_it() {
 }
 
 #[test]
+fn a_retry_that_is_due_while_the_peer_still_closes_waits_for_it() {
+    let listener = listen();
+    let peer = settings(&listener);
+    let running = Running::start(vec![peer.clone()], routes(Until::Forever));
+    // The first retry is due within 0.25 s; this peer never ends its side, for which it has 1 s.
+    let lingering = Script::accept(&listener);
+    lingering.expect(&our_open());
+    lingering.send(&frame(9, ""));
+    lingering.expect(&frame(3, "01 03 09"));
+    lingering.expect_end();
+    let failed = running.wait(&peer, |status| status.last_error.is_some());
+    let script = Script::with_route(&listener);
+    let up = running.wait(&peer, PeerStatus::established);
+    assert!(up.since >= failed.since + Duration::from_millis(990), "{:?} after the error", up.since - failed.since);
+    // The attempt that waited is the one that came up.
+    assert_eq!(up.last_error, failed.last_error);
+    drop((lingering, script));
+    running.stop("");
+}
+
+#[test]
+fn a_stop_while_a_retry_waits_ends_both() {
+    let listener = listen();
+    let peer = settings(&listener);
+    let running = Running::start(vec![peer.clone()], routes(Until::Forever));
+    let lingering = Script::accept(&listener);
+    lingering.expect(&our_open());
+    lingering.send(&frame(9, ""));
+    running.wait(&peer, |status| status.last_error.is_some());
+    running.wait(&peer, |status| status.state == StateName::Connect);
+    running.stop("");
+    lingering.expect(&frame(3, "01 03 09"));
+    lingering.expect_end();
+    // Nothing else was dialled.
+    listener.set_nonblocking(true).unwrap();
+    assert_eq!(listener.accept().map(|_| ()).map_err(|error| error.kind()), Err(ErrorKind::WouldBlock));
+}
+
+#[test]
+fn a_peer_that_ignores_our_end_is_left_at_the_deadline() {
+    let listener = listen();
+    let running = Running::start(vec![settings(&listener)], routes(Until::Forever));
+    let script = Script::with_route(&listener);
+    let deadline = clock::now() + Duration::from_millis(700);
+    running.handle.stop("maintenance", deadline);
+    script.expect(&withdrawn());
+    script.expect(&cease("maintenance"));
+    script.expect_end();
+    // Its own side stays open.
+    running.join();
+    let now = clock::now();
+    assert!(now >= deadline && now < deadline + AT_LAST, "{:?} after the deadline", now - deadline);
+    drop(script);
+}
+
+#[test]
 fn a_notification_is_shown_and_never_answered() {
     let listener = listen();
     let peer = settings(&listener);

@@ -109,6 +109,37 @@ fn a_keepalive_that_came_during_a_pause_keeps_the_session() {
 }
 
 #[test]
+fn a_session_without_hold_time_announces_withdraws_and_ends() {
+    let listener = listen();
+    let peer = settings(&listener);
+    let config = SpeakerConfig { hold_time: Duration::ZERO, ..config(vec![peer.clone()]) };
+    let running = Running::start_with(config, routes(Until::Forever));
+    let script = Script::accept(&listener);
+    let mut open = our_open();
+    (open[22], open[23]) = (0, 0);
+    script.expect(&open);
+    script.send(&peer_open());
+    // The one KEEPALIVE that confirms the peer's OPEN; it is the only one.
+    script.expect(&KEEPALIVE);
+    script.send(&KEEPALIVE);
+    for frame in [announced(), end_of_rib_v4(), end_of_rib_v6()] {
+        script.expect(&frame);
+    }
+    let negotiated = running.wait(&peer, PeerStatus::established).negotiated.unwrap();
+    assert_eq!((negotiated.hold_time, negotiated.keepalive), (None, None));
+    script.stream.set_read_timeout(Some(Duration::from_millis(1500))).unwrap();
+    assert_eq!(script.recv(), Err(ErrorKind::WouldBlock));
+    script.stream.set_read_timeout(Some(AT_LAST)).unwrap();
+    running.routes.send_replace(RouteSet::new());
+    script.expect(&withdrawn());
+    running.handle.stop("", clock::now() + AT_LAST);
+    script.expect(&cease(""));
+    script.expect_end();
+    drop(script);
+    running.join();
+}
+
+#[test]
 fn a_cease_arrives_though_the_peer_floods_us() {
     let listener = listen();
     let peer = settings(&listener);
