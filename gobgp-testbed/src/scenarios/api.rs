@@ -10,6 +10,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use serde_json::Value;
 
 pub(super) use lease::{deleted, emptied, restored, restored_to_nothing, restored_to_released, taken_by_admin};
 pub(super) use outage::{dropped, etcd_frozen, frozen, refused};
@@ -46,8 +47,21 @@ struct Stage {
     since: Duration,
 }
 
+/// Waits until the cluster names all three API servers: fresh ones take up to ten seconds to enter themselves, and a
+/// vipcast that starts before looks again after a minute only.
+fn all_named(cluster: &Cluster) -> Result<()> {
+    const SLICE: &str = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices/kubernetes";
+    wait::until("three API servers in the EndpointSlice", SOON * 2, || {
+        let (code, slice) = cluster.api(1)?.request("GET", SLICE, None)?;
+        let named = slice.get("endpoints").and_then(Value::as_array).map_or(0, Vec::len);
+        ensure!(code == 200 && named == 3, "{code}, {named} of them");
+        Ok(())
+    })
+}
+
 /// Sets the stage, this node leading.
 fn stage(cluster: &mut Cluster, leader: u8) -> Result<Stage> {
+    all_named(cluster)?;
     let gobgpd = cluster.router(Kind::Gobgpd, Conf::new(Kind::Gobgpd))?;
     let bird = cluster.router(Kind::Bird, Conf::new(Kind::Bird))?;
     let heard = Heard::start(&gobgpd, PREFIX)?;
