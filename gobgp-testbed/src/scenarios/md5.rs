@@ -22,7 +22,8 @@ const SILENCE: &str = "no connection within 5 s; MD5: nothing with a bad signatu
                        filtered, or has another password or none and dropped our SYN";
 
 /// What it says, after a number, where a reset without a signature came back.
-const UNSIGNED: &str = " unsigned segments came back: the port is closed or the peer has no password for us";
+const UNSIGNED: &str = " unsigned segments came back: the port is closed or the peer has no password for us (counted \
+                        for this whole network namespace: where several peers have a password, it may be any)";
 
 fn node_address6(number: u8) -> IpAddr {
     IpAddr::V6(Net::Data.v6(10 + number))
