@@ -221,7 +221,7 @@ impl Duel {
         for line in self.vipcast_said()? {
             let leads = match text(&line, "message") {
                 "became the holder of the lease" => true,
-                "lost the lease" => false,
+                "lost the lease" | "leaving the lease" => false,
                 _ => continue,
             };
             self.change(&node, leads, clock::parse(text(&line, "timestamp"))?);
