@@ -5,7 +5,7 @@ mod standing;
 mod stations;
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 
 use tokio::sync::watch;
@@ -76,6 +76,26 @@ async fn daemon(config: Config) -> Result<(), Error> {
     ended
 }
 
+/// What this node is about to do, in one line.
+fn announce_start(config: &Config, interface: &str, router_id: Ipv4Addr) {
+    let list = |items: Vec<String>| items.join(",");
+    let election = match &config.election {
+        Some(lease) => format!("lease {}/{}", lease.namespace, lease.name),
+        None => "none: every node announces".to_owned(),
+    };
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        node = config.node_name,
+        vips = list(config.vips.iter().map(ToString::to_string).collect()),
+        interface,
+        local_as = config.bgp.local_as,
+        %router_id,
+        peers = list(config.bgp.peers.iter().map(|p| SocketAddr::new(p.address, p.port).to_string()).collect()),
+        election,
+        "starting"
+    );
+}
+
 /// Builds all stations and starts them.
 async fn build(config: Config, stations: &mut Stations) -> Result<Node, Error> {
     let vips: Vec<IpAddr> = config.vips.iter().map(|vip| vip.address()).collect();
@@ -84,7 +104,7 @@ async fn build(config: Config, stations: &mut Stations) -> Result<Node, Error> {
     let peers: Vec<IpAddr> = config.bgp.peers.iter().map(|peer| peer.address).collect();
     let identity = Identity::find(&peers, &addresses.all().await?, &vips);
     let id = config.bgp.router_id.or_else(|| router_id(identity)).ok_or(Error::NoRouterId)?;
-    tracing::info!(node = config.node_name, interface = addresses.interface(), router_id = %id, "starting");
+    announce_start(&config, addresses.interface(), id);
 
     let (facts, facts_rx) = watch::channel(Facts { vips: config.vips.clone(), standing: standing::first(&config) });
     let (speaker, handle) = Speaker::new(speaking::settings(&config, id))?;

@@ -4,8 +4,8 @@
 //! entitlement runs out it stops by itself. Modules in the order of the data's way:
 //!
 //! ```text
-//! argv, env, file ─► cli ─► config
-//!                             │
+//! argv, env ─► cli ─► config
+//!                       │
 //!   election ─ watch<Leadership> ─► app joins it into plain Facts
 //!                             │
 //!   vip::desired(&Facts, now) ─► VipSet, each with its `until` ─► announce ─┬─► bgp::Speaker (adj_out → fsm → peer) ─► wire

@@ -18,6 +18,8 @@ use crate::{clock, paths};
 const LOOK: Duration = Duration::from_millis(20);
 /// How long the demo watches a quiet cluster.
 const QUIET: Duration = Duration::from_secs(3);
+/// From this on a silence of the client's probe is told.
+const GAP: Duration = Duration::from_millis(100);
 /// By when the VIP must have come up, or moved.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -92,11 +94,21 @@ struct Timeline {
     lease: String,
     route: String,
     server: Option<u8>,
+    /// How many answers were looked at.
+    answers: usize,
 }
 
 impl Timeline {
     fn new(gobgpd: Rc<Router>, probe: Probe) -> Self {
-        Self { start: clock::now(), gobgpd, probe, lease: String::new(), route: String::new(), server: None }
+        Self {
+            start: clock::now(),
+            gobgpd,
+            probe,
+            lease: String::new(),
+            route: String::new(),
+            server: None,
+            answers: 0,
+        }
     }
 
     fn say(&self, who: &str, what: &str) {
@@ -127,6 +139,14 @@ impl Timeline {
 
     fn look_at_ping(&mut self) -> Result<()> {
         let answers = self.probe.answers()?;
+        for pair in answers.windows(2).skip(self.answers.saturating_sub(1)) {
+            let [before, after] = pair else { continue };
+            let gap = after.received.saturating_sub(before.received);
+            if gap >= GAP {
+                self.say_at(after.received, "client", &format!("no answer for {:.2} s until now", gap.as_secs_f64()));
+            }
+        }
+        self.answers = answers.len();
         let Some(last) = answers.last() else { return Ok(()) };
         if last.node != self.server && last.node.is_some() {
             let first = answers.iter().rposition(|answer| answer.node != last.node).map_or(0, |before| before + 1);

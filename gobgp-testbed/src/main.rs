@@ -15,7 +15,7 @@ testbed: real routers, a real Kubernetes API and three nodes in network namespac
   testbed clean              remove what earlier runs left behind
 
 Environment: TESTBED_CACHE (default ~/.cache/vipcast-testbed), VIPCAST_BIN (default: beside this program),
-KUBEBUILDER_ASSETS (a directory with kube-apiserver and etcd).";
+KUBEBUILDER_ASSETS (a directory with kube-apiserver and perhaps etcd).";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();

@@ -42,7 +42,9 @@ fn version() -> String {
 }
 
 fn run(command: Command, flags: Vec<(&'static Spec, String)>) -> ExitCode {
-    let read = variables(std::env::vars_os()).and_then(|variables| {
+    #[expect(clippy::disallowed_methods, reason = "this is where the environment is read, once")]
+    let environment = std::env::vars_os();
+    let read = variables(environment).and_then(|variables| {
         let raw = RawConfig::new(flags, variables);
         check(&raw, command, &facts::read(&raw))
     });

@@ -123,7 +123,12 @@ impl LeaseElection {
     fn complain(&mut self, refused: Option<String>) {
         if let Some(reason) = refused.as_ref().filter(|_| self.refused != refused) {
             let lease = format!("{}/{}", self.config.namespace, self.config.name);
-            tracing::warn!(lease, reason, "the API refuses the lease; standing on");
+            tracing::warn!(
+                lease,
+                reason,
+                "the API refuses access to the lease; trying again (may this account get, list, watch, create and update \
+                 leases here, and is there such a namespace?)"
+            );
         }
         self.refused = refused;
     }

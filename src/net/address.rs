@@ -14,6 +14,10 @@ use rtnetlink::{Handle, RouteMessageBuilder};
 /// ignore the mark; there only the configured VIPs are ever removed.
 const OURS: u8 = 0x76;
 
+/// EPERM: a capability is missing.
+const EPERM: i32 = -1;
+/// EACCES: what the kernel says where IPv6 is off.
+const EACCES: i32 = -13;
 /// EEXIST: the address is there already.
 const EEXIST: i32 = -17;
 /// EADDRNOTAVAIL: the address is not there any more.
@@ -26,7 +30,7 @@ pub enum Error {
     #[error("open a netlink socket: {0}")]
     Socket(#[from] std::io::Error),
     /// The kernel refused.
-    #[error("{what} {object}: {source} (vipcast needs CAP_NET_ADMIN)")]
+    #[error("{what} {object}: {source}{}", hint(source))]
     Kernel {
         /// What was tried.
         what: &'static str,
@@ -45,9 +49,8 @@ pub enum Error {
     },
     /// A VIP is the node's own address.
     #[error(
-        "take {address}/{length} on {interface} for a VIP: a VIP is bound as a host address, so this is the node's own \
-         (or kube-vip left it with another mask); choose another VIP, or remove it: \
-         ip address del {address}/{length} dev {interface}"
+        "use the VIP {address}: it is bound on {interface} as /{length}, so it is the node's own address (or kube-vip left \
+         it with another mask); choose another VIP, or remove it: ip address del {address}/{length} dev {interface}"
     )]
     OwnAddress {
         /// The address.
@@ -60,6 +63,17 @@ pub enum Error {
     /// The kernel took the address, but it is not there.
     #[error("bind {0}: the kernel accepted it but does not list it; something on this host removes it")]
     NotThere(IpAddr),
+}
+
+/// What the kernel means by some of its answers.
+fn hint(error: &rtnetlink::Error) -> &'static str {
+    match error {
+        rtnetlink::Error::NetlinkError(e) if e.raw_code() == EPERM => " (vipcast needs CAP_NET_ADMIN)",
+        rtnetlink::Error::NetlinkError(e) if e.raw_code() == EACCES => {
+            " (is IPv6 off on this interface? see net.ipv6.conf.<interface>.disable_ipv6)"
+        }
+        _ => "",
+    }
 }
 
 fn kernel(what: &'static str, object: impl ToString) -> impl FnOnce(rtnetlink::Error) -> Error {

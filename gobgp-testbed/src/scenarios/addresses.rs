@@ -53,7 +53,7 @@ pub(super) fn the_nodes_own(cluster: &mut Cluster) -> Result<()> {
     let status = vipcast.wait_exit(SOON)?;
     ensure!(status.code() == Some(1), "it ended with {status}");
     let said = vipcast.said();
-    let expected = format!("failed to take {own}/24 on data0 for a VIP");
+    let expected = format!("failed to use the VIP {own}: it is bound on data0 as /24");
     ensure!(said.contains(&expected), "it said {said:?}");
     ensure!(scopes(cluster.node(3)?, Net::Data.device())? == before, "the node's addresses changed");
     Ok(())

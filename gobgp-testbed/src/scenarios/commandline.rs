@@ -84,7 +84,7 @@ fn peer_as(text: &str) -> String {
     format!("--peerAS (bgp_peeras): AS number {text:?} is not one; expected 1 to 4294967295, in plain decimal")
 }
 
-/// Each mistake of the list alone.
+/// Each mistake alone.
 fn one_by_one(good: &Spec, interface: &str) -> Vec<Mistake> {
     let with = |name: &str, value: &str, said: &str| mistake(good.clone().flag(name, value), &[said]);
     vec![

@@ -11,7 +11,7 @@ use crate::cluster::{Cluster, PREFIX};
 use crate::lab::{NODE_AS, VIP, node_address};
 use crate::parts::router::{Conf, Kind, Origin, Path, Router};
 use crate::process::Process;
-use crate::wait;
+use crate::{clock, wait};
 
 const LO: &str = "lo";
 const VIP_ADDRESS: IpAddr = IpAddr::V4(VIP);
@@ -149,5 +149,24 @@ pub(super) fn kill(cluster: &mut Cluster) -> Result<()> {
     wait::until("the old address to be cleaned", SOON, || cluster.node(1)?.expect_address(LO, VIP_ADDRESS, false))?;
     stage.gobgpd.wait_established(node_address(1), SOON)?;
     expect_only(&stage.gobgpd, next, None)?;
+    Ok(())
+}
+
+/// A killed leader that is back within its lease resumes at once, in a later term.
+pub(super) fn restart(cluster: &mut Cluster) -> Result<()> {
+    let stage = stage(cluster, &[1, 2, 3], Conf::new(Kind::Bird))?;
+    let first = expect_only(&stage.gobgpd, 1, None)?;
+    stage.vipcasts.first().context("no vipcast")?.kill();
+    stage.gobgpd.wait_gone(PREFIX, None, Duration::from_secs(2))?;
+    let begin = clock::now();
+    start(cluster, 1, &[&stage.gobgpd, &stage.bird])?;
+    let second = expect_only(&stage.bird, 1, BIRD_PREF)?;
+    let took = clock::since(begin);
+    println!("    figure: restart to the route's return in BIRD {} ms", took.as_millis());
+    // Others would have waited for the lease. gobgpd itself refuses a peer for 5 s after a lost session.
+    ensure!(took < Duration::from_secs(3), "the route came back after {took:?} only");
+    ensure!(expect_only(&stage.gobgpd, 1, None)? == second, "BIRD and gobgpd got different MEDs");
+    ensure!(second < first, "the later term's MED {second} is not below {first}");
+    cluster.wait_holder("n1", Duration::ZERO)?;
     Ok(())
 }

@@ -66,6 +66,21 @@ pub const ALL: &[Scenario] = &[
         run: lifecycle::kill,
     },
     Scenario {
+        name: "03-restart",
+        shows: "a killed leader that is back within its lease resumes at once",
+        run: lifecycle::restart,
+    },
+    Scenario {
+        name: "03-left-behind",
+        shows: "kube-vip's left-over VIP: bound anew on the leader, removed from a follower; others' addresses stay",
+        run: addresses::left_behind,
+    },
+    Scenario {
+        name: "03-own-address",
+        shows: "a VIP that is the node's own address is refused and left alone",
+        run: addresses::the_nodes_own,
+    },
+    Scenario {
         name: "04-cut-off",
         shows: "all networks cut, carrier up: the node lets go by itself, the next one's MED beats the stale route on all routers",
         run: isolation::cut_off,
@@ -114,7 +129,7 @@ pub const ALL: &[Scenario] = &[
     Scenario { name: "06-etcd-frozen", shows: "the same with etcd frozen", run: api::etcd_frozen },
     Scenario {
         name: "06-own-api-killed",
-        shows: "the leader's own API server dies: the lease is renewed through another, nobody notices",
+        shows: "the leader's own API server dies: the lease is renewed through another; lease, route, sessions stay",
         run: api::own_killed,
     },
     Scenario { name: "06-own-api-frozen", shows: "the same with it frozen", run: api::own_frozen },
@@ -255,16 +270,6 @@ pub const ALL: &[Scenario] = &[
         name: "13-words-and-secrets",
         shows: "variables before flags, misspellings, passwords in no log, JSON lines only",
         run: commandline::words_and_secrets,
-    },
-    Scenario {
-        name: "12-left-behind",
-        shows: "kube-vip's left-over VIP: bound anew on the leader, removed from a follower; others' addresses stay",
-        run: addresses::left_behind,
-    },
-    Scenario {
-        name: "12-own-address",
-        shows: "a VIP that is the node's own address is refused and left alone",
-        run: addresses::the_nodes_own,
     },
     Scenario {
         name: "14-readme",

@@ -156,8 +156,8 @@ fn leave_beside_the_dead(cluster: &Cluster, living: &Router, vipcast: &Process) 
     let exit = clock::since(start);
     figure("SIGTERM to exit, four peers dead", exit);
     ensure!(status.code() == Some(0), "vipcast ended with {status}");
-    // 3 s are the drain's, 2 s are for the release of the Lease.
-    ensure!(exit < Duration::from_secs(7), "the drain took {exit:?}");
+    // 2.5 s are the drain's, 2 s are for the release of the Lease.
+    ensure!(exit < Duration::from_secs(6), "the drain took {exit:?}");
     cluster.node(1)?.expect_address("lo", IpAddr::V4(VIP), false)?;
     cluster.wait_holder("", Duration::ZERO)?;
     let last = living.session(node_address(1))?.last_error;

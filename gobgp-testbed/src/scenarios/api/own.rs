@@ -1,4 +1,5 @@
-//! The leader's own API server gone: the lease is renewed through another one and nobody notices.
+//! The leader's own API server gone: the lease is renewed through another one; lease, route and sessions
+//! stay. (Whether a VIP should stay before a dead API server is the health gate's to say, which is not built yet.)
 
 use std::time::Duration;
 
