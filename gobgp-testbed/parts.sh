@@ -11,6 +11,7 @@ bird2           /usr/sbin/bird
 frr             /usr/lib/frr/bgpd
 openbgpd        /usr/sbin/bgpd
 etcd-server     etcd
+etcd-client     etcdctl
 iproute2        ip
 iputils-ping    ping
 tcpdump         tcpdump
