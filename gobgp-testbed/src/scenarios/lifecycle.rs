@@ -170,3 +170,17 @@ pub(super) fn restart(cluster: &mut Cluster) -> Result<()> {
     cluster.wait_holder("n1", Duration::ZERO)?;
     Ok(())
 }
+
+/// A router that hears but does not answer holds up a goodbye; a second SIGTERM ends it at once.
+pub(super) fn second_signal(cluster: &mut Cluster) -> Result<()> {
+    let stage = stage(cluster, &[1], Conf::new(Kind::Bird))?;
+    let vipcast = stage.vipcasts.first().context("no vipcast")?;
+    stage.gobgpd.freeze()?;
+    vipcast.term()?;
+    vipcast.log().wait_line(vipcast.began(), &["leaving in good order"], SOON)?;
+    vipcast.term()?;
+    let status = vipcast.wait_exit(SOON)?;
+    ensure!(status.code() == Some(143), "vipcast ended with {status}");
+    vipcast.log().wait_line(vipcast.began(), &["second signal: exiting at once"], SOON)?;
+    stage.gobgpd.thaw()
+}

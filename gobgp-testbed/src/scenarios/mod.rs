@@ -61,6 +61,11 @@ pub const ALL: &[Scenario] = &[
         run: lifecycle::sigterm_under_flood,
     },
     Scenario {
+        name: "02-second-signal",
+        shows: "a second SIGTERM while the first is being obeyed: exit at once",
+        run: lifecycle::second_signal,
+    },
+    Scenario {
         name: "03-kill",
         shows: "kill -9: the route goes with the socket, the next node announces, the old address is cleaned",
         run: lifecycle::kill,
