@@ -127,8 +127,6 @@ impl Keeper {
         let mut route = Route::new("endpoint list", self.tx.subscribe(), Nudge::default());
         loop {
             let pause = match self.refresh(&mut route).await {
-                // Whoever knows only the local server has nobody to turn to when that one dies.
-                Ok(()) if self.learned.is_empty() => RETRY,
                 Ok(()) => REFRESH_AT_LEAST,
                 Err(fault) => {
                     self.complain(fault);
@@ -136,8 +134,9 @@ impl Keeper {
                 }
             };
             tokio::time::sleep(pause).await;
-            if pause == REFRESH_AT_LEAST {
-                // Whoever could not call meanwhile has asked; else there is no hurry.
+            if pause == REFRESH_AT_LEAST && !self.learned.is_empty() {
+                // Whoever could not call meanwhile has asked; else there is no hurry. (Whoever knows only the local
+                // server, though, has nobody to turn to when that one dies.)
                 let _ = tokio::time::timeout(REFRESH, self.nudge.0.notified()).await;
             }
         }
