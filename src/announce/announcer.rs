@@ -120,14 +120,14 @@ impl<B: Binder, H: Held> Announcer<B, H> {
     /// then it includes all that a peer may still be told.
     fn publish(&mut self, facts: &Facts) -> Steps {
         let (wanted, _) = desired(facts, now());
-        let bound = self.bound.borrow().clone();
-        let announced = routes(&wanted, &bound);
+        let mut view = View { bound: self.bound.borrow().clone(), leftover: self.leftover.clone(), ..View::default() };
+        let announced = routes(&wanted, &view);
         self.routes.send_if_modified(|routes| {
             let differs = *routes != announced;
             *routes = announced;
             differs
         });
-        let view = View { bound, leftover: self.leftover.clone(), outstanding: self.held.outstanding() };
+        view.outstanding = self.held.outstanding();
         steps(&wanted, &view, facts.standing.into())
     }
 

@@ -12,10 +12,18 @@ use crate::vip::{Holder, Standing, Vip, VipSet};
 pub struct View {
     /// VIPs known to be bound here.
     pub bound: BTreeSet<Vip>,
-    /// Bound VIPs that an earlier process left: they go only when another node holds the lease.
+    /// Bound VIPs that an earlier process left: bound anew before they are announced, and removed only when another
+    /// node holds the lease.
     pub leftover: BTreeSet<Vip>,
     /// Routes some peer may still hold from us: announced, or withdrawn and not yet delivered.
     pub outstanding: BTreeSet<IpNetwork>,
+}
+
+impl View {
+    /// Whether this process has bound it, and verified that.
+    fn is_ours(&self, vip: &Vip) -> bool {
+        self.bound.contains(vip) && !self.leftover.contains(vip)
+    }
 }
 
 /// What to do with addresses.
@@ -27,10 +35,10 @@ pub struct Steps {
     pub unbind: Vec<Vip>,
 }
 
-/// What the speaker should announce: only what is wanted *and* bound.
+/// What the speaker should announce: only what is wanted *and* bound by this process.
 #[must_use]
-pub fn routes(desired: &VipSet, bound: &BTreeSet<Vip>) -> RouteSet {
-    let announced = desired.iter().filter(|(vip, _)| bound.contains(vip));
+pub fn routes(desired: &VipSet, view: &View) -> RouteSet {
+    let announced = desired.iter().filter(|(vip, _)| view.is_ours(vip));
     let route = announced.map(|(vip, wish)| {
         let metrics = wish.preference;
         (vip.network(), RouteWish { until: wish.until, med: metrics.med, local_pref: metrics.local_pref })
@@ -69,7 +77,7 @@ pub fn steps(desired: &VipSet, view: &View, keep: Keep) -> Steps {
         Keep::All => false,
     });
     Steps {
-        bind: desired.keys().filter(|vip| !view.bound.contains(vip)).copied().collect(),
+        bind: desired.keys().filter(|vip| !view.is_ours(vip)).copied().collect(),
         unbind: removable.copied().collect(),
     }
 }
@@ -96,7 +104,7 @@ mod tests {
     fn nothing_is_announced_before_it_is_bound() {
         let desired = VipSet::from([(vip(1), wish()), (vip(2), wish())]);
         let view = View { bound: BTreeSet::from([vip(1)]), ..View::default() };
-        assert_eq!(routes(&desired, &view.bound), RouteSet::from([route(1)]));
+        assert_eq!(routes(&desired, &view), RouteSet::from([route(1)]));
         let expected = Steps { bind: vec![vip(2)], unbind: vec![] };
         assert_eq!(steps(&desired, &view, Keep::Nothing), expected);
     }
@@ -107,6 +115,15 @@ mod tests {
         let view = View { bound, outstanding: BTreeSet::from([vip(1).network()]), ..View::default() };
         let expected = Steps { unbind: vec![vip(2)], ..Steps::default() };
         assert_eq!(steps(&VipSet::new(), &view, Keep::Nothing), expected);
+    }
+
+    #[test]
+    fn a_leftover_is_bound_anew_before_it_is_announced() {
+        let desired = VipSet::from([(vip(1), wish())]);
+        let bound = BTreeSet::from([vip(1)]);
+        let view = View { bound: bound.clone(), leftover: bound, ..View::default() };
+        assert_eq!(routes(&desired, &view), RouteSet::new());
+        assert_eq!(steps(&desired, &view, Keep::Nothing), Steps { bind: vec![vip(1)], unbind: vec![] });
     }
 
     #[test]
