@@ -5,7 +5,7 @@ mod standing;
 mod stations;
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::process::ExitCode;
 
 use tokio::sync::watch;
@@ -90,7 +90,7 @@ fn announce_start(config: &Config, interface: &str, router_id: Ipv4Addr) {
         interface,
         local_as = config.bgp.local_as,
         %router_id,
-        peers = list(config.bgp.peers.iter().map(|p| SocketAddr::new(p.address, p.port).to_string()).collect()),
+        peers = list(config.bgp.peers.iter().map(|peer| format!("{}:{}", peer.host, peer.port)).collect()),
         election,
         "starting"
     );
@@ -101,7 +101,7 @@ async fn build(config: Config, stations: &mut Stations) -> Result<Node, Error> {
     let vips: Vec<IpAddr> = config.vips.iter().map(|vip| vip.address()).collect();
     let addresses = Addresses::new(config.interface.as_deref()).await?;
     let leftover: BTreeSet<Vip> = addresses.leftovers(&vips).await?.into_iter().map(Vip::new).collect();
-    let peers: Vec<IpAddr> = config.bgp.peers.iter().map(|peer| peer.address).collect();
+    let peers: Vec<IpAddr> = config.bgp.peers.iter().filter_map(|peer| peer.host.address()).collect();
     let identity = Identity::find(&peers, &addresses.all().await?, &vips);
     let id = config.bgp.router_id.or_else(|| router_id(identity)).ok_or(Error::NoRouterId)?;
     announce_start(&config, addresses.interface(), id);

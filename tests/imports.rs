@@ -34,6 +34,7 @@ const PURE: &[&str] = &[
     "src/bgp/adj_out.rs",
     "src/bgp/backoff.rs",
     "src/bgp/md5.rs",
+    "src/bgp/settings.rs",
     "src/election/elector",
     "src/election/elector.rs",
     "src/election/record.rs",

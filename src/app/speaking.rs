@@ -7,8 +7,11 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::Error;
-use crate::bgp::{LocalEnd, PeerKey, PeerSettings, PeerStatus, SpeakerConfig};
-use crate::config::{Config, LeaseConfig, PeerConfig, Source};
+use crate::bgp::{
+    Attributes, BfdSettings, Connect, Family, Hops, LocalEnd, NextHop, PeerHost, PeerKey, PeerSettings, PeerStatus,
+    SpeakerConfig,
+};
+use crate::config::{self, Config, LeaseConfig, PeerConfig, Source};
 
 /// TTL towards a multihop peer: kube-vip's.
 const TTL_MULTIHOP: u8 = 50;
@@ -30,19 +33,43 @@ pub(super) fn settings(config: &Config, router_id: Ipv4Addr) -> SpeakerConfig {
 }
 
 fn peer_settings(peer: &PeerConfig, vips: &[IpAddr]) -> PeerSettings {
+    let host = match &peer.host {
+        config::PeerHost::Address(address) => PeerHost::Address(*address),
+        config::PeerHost::Interface(name) => PeerHost::Interface(name.clone()),
+    };
+    let families = [(peer.ipv4, Family::Ipv4Unicast), (peer.ipv6, Family::Ipv6Unicast)];
     PeerSettings {
-        address: peer.address,
-        port: peer.port,
-        asn: peer.asn,
+        description: peer.description.clone(),
         password: peer.password.clone(),
-        ttl: peer.multihop.then_some(TTL_MULTIHOP),
+        hops: match peer.hops {
+            config::Hops::Default => Hops::Default,
+            config::Hops::Multihop => Hops::Multihop(TTL_MULTIHOP),
+            config::Hops::Security(hops) => Hops::Security(hops),
+        },
+        connect: match peer.connect {
+            config::Connect::Active => Connect::Active,
+            config::Connect::Passive => Connect::Passive,
+            config::Connect::Both => Connect::Both,
+        },
         source: match &peer.source {
             Source::Any => LocalEnd::Any,
             Source::Address(address) => LocalEnd::Address(*address),
             Source::Interface(name) => LocalEnd::Interface(name.clone()),
         },
         avoid_source: vips.to_vec(),
-        loopback_next_hop: false,
+        families: families.into_iter().filter_map(|(offered, family)| offered.then_some(family)).collect(),
+        extended_next_hop: peer.extended_next_hop,
+        next_hop_v4: peer.next_hop_v4.map_or(NextHop::Own, NextHop::Fixed),
+        next_hop_v6: peer.next_hop_v6.map_or(NextHop::Own, NextHop::Fixed),
+        attributes: Attributes {
+            med: peer.attributes.med,
+            local_pref: peer.attributes.local_pref,
+            prepend: peer.attributes.prepend,
+        },
+        bfd: peer.bfd.map(|bfd| BfdSettings { tx: bfd.tx, rx: bfd.rx, multiplier: bfd.multiplier, strict: bfd.strict }),
+        shutdown_text: peer.shutdown_text.clone(),
+        graceful_shutdown: peer.graceful_shutdown,
+        ..PeerSettings::new(host, peer.port, peer.asn)
     }
 }
 
@@ -56,7 +83,7 @@ pub(super) async fn warn_of_long_holds(
         for (peer, status) in &*status.borrow_and_update() {
             let Some(negotiated) = status.negotiated.as_ref().filter(|_| status.established()) else { continue };
             let Some(text) = stale(negotiated.hold_time, &lease) else { continue };
-            if warned.insert(*peer) {
+            if warned.insert(peer.clone()) {
                 tracing::warn!(%peer, "{text}");
             }
         }

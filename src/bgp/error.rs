@@ -3,6 +3,8 @@
 use std::io;
 use std::net::IpAddr;
 
+use super::settings::PeerKey;
+
 /// An error of the speaker; the text fits after "failed to start the BGP speaker: " or "failed to reach the peer: ".
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -11,12 +13,15 @@ pub enum Error {
     HoldTime(u64),
     /// The same peer twice.
     #[error("peer {0} is configured twice: remove one of them")]
-    Duplicate(std::net::SocketAddr),
+    Duplicate(PeerKey),
+    /// Not built yet.
+    #[error("peer {0} is unnumbered, which is not built yet: give its address")]
+    Unnumbered(PeerKey),
     /// The password does not fit.
     #[error("the password of peer {peer} has {length} bytes: TCP-MD5 takes 1 to 80")]
     PasswordLength {
         /// Whose.
-        peer: IpAddr,
+        peer: PeerKey,
         /// In bytes.
         length: usize,
     },
@@ -27,7 +32,7 @@ pub enum Error {
     )]
     Md5Refused {
         /// Whose.
-        peer: IpAddr,
+        peer: PeerKey,
         /// What the kernel says.
         source: io::Error,
     },
@@ -37,7 +42,7 @@ pub enum Error {
     )]
     SourceIsVip {
         /// Whose session.
-        peer: IpAddr,
+        peer: PeerKey,
         /// The VIP.
         address: IpAddr,
     },
@@ -48,7 +53,7 @@ pub enum Error {
     )]
     NoSource {
         /// Whose session.
-        peer: IpAddr,
+        peer: PeerKey,
         /// What the kernel would take.
         vip: IpAddr,
     },
@@ -56,7 +61,7 @@ pub enum Error {
     #[error("{step} for peer {peer}: {source}")]
     Socket {
         /// Whose session.
-        peer: IpAddr,
+        peer: PeerKey,
         /// What was tried.
         step: &'static str,
         /// What the kernel says.
@@ -69,7 +74,7 @@ pub enum Error {
     #[error("make a timer for peer {peer}: {source}")]
     Timer {
         /// Whose.
-        peer: IpAddr,
+        peer: PeerKey,
         /// What the kernel says.
         source: io::Error,
     },

@@ -19,6 +19,7 @@ pub mod adj_out;
 pub mod backoff;
 pub mod fsm;
 pub mod md5;
+mod settings;
 
 #[cfg(feature = "daemon")]
 mod error;
@@ -33,14 +34,18 @@ mod speaker;
 #[cfg(feature = "daemon")]
 pub mod watchdog;
 
+pub use settings::{
+    Attributes, BfdSettings, Connect, Hops, LocalEnd, NextHop, PeerHost, PeerKey, PeerSettings, SpeakerConfig,
+};
+
+pub use crate::wire::bgp::Family;
+
 #[cfg(feature = "daemon")]
 pub use error::Error;
 #[cfg(feature = "daemon")]
-pub use peer::{PeerKey, PeerStatus};
+pub use peer::PeerStatus;
 #[cfg(feature = "daemon")]
-pub use socket::LocalEnd;
-#[cfg(feature = "daemon")]
-pub use speaker::{PeerSettings, Speaker, SpeakerConfig, SpeakerHandle};
+pub use speaker::{Speaker, SpeakerHandle};
 
 /// Everything the speaker should announce to every peer: the whole state.
 pub type RouteSet = BTreeMap<IpNetwork, RouteWish>;

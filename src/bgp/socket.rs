@@ -13,6 +13,7 @@ use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::TcpStream;
 
 use super::error::Error;
+use super::settings::{LocalEnd, PeerKey};
 use super::sockopt::{self, LocalAddress};
 
 /// Internet control, CS6: what routers give BGP.
@@ -23,18 +24,6 @@ const TRAFFIC_CLASS: u32 = 0xc0;
 /// what [`set_user_timeout`] says: with that set, Linux counts the time instead of the probes.
 const KEEPALIVE: TcpKeepalive =
     TcpKeepalive::new().with_time(Duration::from_secs(10)).with_interval(Duration::from_secs(5));
-
-/// The local end of a session.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum LocalEnd {
-    /// Whatever the kernel takes, but never a VIP.
-    #[default]
-    Any,
-    /// This address.
-    Address(IpAddr),
-    /// This interface.
-    Interface(String),
-}
 
 /// Where and how to connect.
 #[derive(Clone, Debug)]
@@ -94,11 +83,12 @@ impl Target {
             .map_err(|e| self.failed("open a socket", e))?;
         self.set_hops(&socket).map_err(|e| self.failed("set the TTL", e))?;
         if let Some(password) = &self.password {
-            let (peer, length) = (self.peer.ip(), password.expose_secret().len());
+            let (peer, length) = (PeerKey::from(self.peer), password.expose_secret().len());
             if !(1..=sockopt::LONGEST_KEY).contains(&length) {
                 return Err(Error::PasswordLength { peer, length });
             }
-            sockopt::set_md5_key(&socket, peer, password).map_err(|source| Error::Md5Refused { peer, source })?;
+            sockopt::set_md5_key(&socket, self.peer.ip(), password)
+                .map_err(|source| Error::Md5Refused { peer, source })?;
         }
         let keepalive = socket.set_tcp_keepalive(&KEEPALIVE);
         keepalive.and_then(|()| socket.set_tcp_nodelay(true)).map_err(|e| self.failed("set TCP options", e))?;
@@ -136,7 +126,11 @@ impl Target {
     fn source_address(&self, is_vip: &dyn Fn(IpAddr) -> bool) -> Result<Option<IpAddr>, Error> {
         let peer = self.peer.ip();
         if let LocalEnd::Address(address) = self.source {
-            return if is_vip(address) { Err(Error::SourceIsVip { peer, address }) } else { Ok(Some(address)) };
+            return if is_vip(address) {
+                Err(Error::SourceIsVip { peer: self.peer.into(), address })
+            } else {
+                Ok(Some(address))
+            };
         }
         let vip = match self.route_from(None) {
             Ok(address) if is_vip(address) => address,
@@ -150,7 +144,7 @@ impl Target {
         let reaches = |local: &LocalAddress| self.route_from(Some(local.address)).is_ok();
         match others.iter().find(|local| reaches(local)) {
             Some(local) => Ok(Some(local.address)),
-            None => Err(Error::NoSource { peer, vip }),
+            None => Err(Error::NoSource { peer: self.peer.into(), vip }),
         }
     }
 
@@ -181,7 +175,7 @@ impl Target {
     }
 
     fn failed(&self, step: &'static str, source: io::Error) -> Error {
-        Error::Socket { peer: self.peer.ip(), step, source }
+        Error::Socket { peer: self.peer.into(), step, source }
     }
 }
 

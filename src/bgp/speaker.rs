@@ -1,63 +1,26 @@
 //! The speaker: all peers, each in a task of its own, so that one's trouble never disturbs another.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use secrecy::SecretString;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::error::Error;
 use super::fsm;
-use super::peer::{Peer, PeerKey, PeerStatus, Report, StopOrder, Wiring};
-use super::socket::{LocalEnd, Target};
+use super::peer::{Peer, PeerStatus, Report, StopOrder, Wiring};
+use super::settings::{Hops, LocalEnd, PeerHost, PeerKey, PeerSettings, SpeakerConfig};
+use super::socket::Target;
 use super::watchdog::Watchdog;
 use super::{RouteSet, fsm::SEND_HOLD_WITHOUT_HOLD};
 use crate::clock;
 use crate::time::Instant;
-use crate::wire::bgp::Family;
 
 /// TTL where none is asked for: an eBGP peer is one hop away (RFC 4271 §5.1.3), one in our own AS may be anywhere.
 const TTL_EBGP: u8 = 1;
 const TTL_IBGP: u8 = 64;
-
-/// What the speaker must know.
-#[derive(Clone, Debug)]
-pub struct SpeakerConfig {
-    /// Our AS.
-    pub local_as: u32,
-    /// Our BGP Identifier.
-    pub router_id: Ipv4Addr,
-    /// The hold time we propose: 0, or 3 s and more, in whole seconds.
-    pub hold_time: Duration,
-    /// The longest interval of KEEPALIVEs.
-    pub keepalive: Duration,
-    /// Whom to dial.
-    pub peers: Vec<PeerSettings>,
-}
-
-/// One peer.
-#[derive(Clone, Debug)]
-pub struct PeerSettings {
-    /// Its address.
-    pub address: IpAddr,
-    /// Its port.
-    pub port: u16,
-    /// Its AS.
-    pub asn: u32,
-    /// The TCP-MD5 key, 1 to 80 bytes.
-    pub password: Option<SecretString>,
-    /// TTL or hop limit of our packets (multihop); `None` is 1 to other ASes and 64 within our own.
-    pub ttl: Option<u8>,
-    /// Our end of the connection.
-    pub source: LocalEnd,
-    /// Addresses that are never our end nor a next hop: the VIPs. Those announced are avoided anyway.
-    pub avoid_source: Vec<IpAddr>,
-    /// Whether a loopback address may be a next hop: only where the peer is on this host, as in tests.
-    pub(crate) loopback_next_hop: bool,
-}
 
 /// All peers, ready to be dialled.
 #[derive(Debug)]
@@ -131,9 +94,9 @@ impl Speaker {
                 watchdog: self.watchdog.clone(),
             };
             let fsm = settings.machine(&self.config, rand::random());
-            let target = settings.target(&self.config);
+            let target = settings.target(&self.config)?;
             let peer = Peer::new(fsm, target, settings.clone(), wiring);
-            peers.push(peer.map_err(|source| Error::Timer { peer: settings.address, source })?);
+            peers.push(peer.map_err(|source| Error::Timer { peer: settings.key(), source })?);
         }
         // The peers' own ends are all that keeps the routes' sender waiting for a reader.
         drop(routes);
@@ -148,30 +111,26 @@ impl Speaker {
 }
 
 impl PeerSettings {
-    /// What names this peer.
-    #[must_use]
-    pub const fn key(&self) -> PeerKey {
-        SocketAddr::new(self.address, self.port)
-    }
-
     fn check(&self, config: &SpeakerConfig) -> Result<(), Error> {
         match self.source {
             LocalEnd::Address(address) if self.avoid_source.contains(&address) => {
-                return Err(Error::SourceIsVip { peer: self.address, address });
+                return Err(Error::SourceIsVip { peer: self.key(), address });
             }
             LocalEnd::Address(_) | LocalEnd::Any | LocalEnd::Interface(_) => {}
         }
-        self.target(config).probe()
+        self.target(config)?.probe()
     }
 
-    fn target(&self, config: &SpeakerConfig) -> Target {
-        let ttl = if self.asn == config.local_as { TTL_IBGP } else { TTL_EBGP };
-        Target {
-            peer: self.key(),
-            password: self.password.clone(),
-            ttl: self.ttl.unwrap_or(ttl),
-            source: self.source.clone(),
-        }
+    fn target(&self, config: &SpeakerConfig) -> Result<Target, Error> {
+        let PeerHost::Address(address) = self.host else { return Err(Error::Unnumbered(self.key())) };
+        let ttl = match self.hops {
+            Hops::Default if self.asn == Some(config.local_as) => TTL_IBGP,
+            Hops::Default => TTL_EBGP,
+            Hops::Multihop(ttl) => ttl,
+            Hops::Security(_) => u8::MAX,
+        };
+        let peer = SocketAddr::new(address, self.port);
+        Ok(Target { peer, password: self.password.clone(), ttl, source: self.source.clone() })
     }
 
     fn machine(&self, config: &SpeakerConfig, seed: u64) -> fsm::Config {
@@ -181,7 +140,7 @@ impl PeerSettings {
             peer_as: self.asn,
             hold_time: u16::try_from(config.hold_time.as_secs()).unwrap_or(u16::MAX),
             keepalive: config.keepalive,
-            families: [Family::Ipv4Unicast, Family::Ipv6Unicast].into(),
+            families: self.families.clone(),
             seed,
         }
     }

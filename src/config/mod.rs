@@ -16,7 +16,10 @@ pub use check::{Checked, Command, Facts, check};
 pub use finding::{Finding, Mistakes};
 pub use raw::{Given, Origin, RawConfig};
 pub use reference::reference;
-pub use types::{BgpConfig, Config, LeaseConfig, LogConfig, LogFormat, LogLevel, PeerConfig, Source};
+pub use types::{
+    Attributes, BfdConfig, BgpConfig, Config, Connect, Hops, LeaseConfig, LogConfig, LogFormat, LogLevel, PeerConfig,
+    PeerHost, Source,
+};
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,7 @@
 //! What a valid configuration is made of.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -47,18 +48,145 @@ pub struct BgpConfig {
 /// One peer.
 #[derive(Clone, Debug)]
 pub struct PeerConfig {
-    /// Its address.
-    pub address: IpAddr,
+    /// Where it is.
+    pub host: PeerHost,
     /// Its TCP port, 179 unless said.
     pub port: u16,
-    /// Its AS number, never 0; equal to ours means iBGP.
-    pub asn: u32,
+    /// Its AS number, never 0; equal to ours means iBGP. `None`: any but ours.
+    pub asn: Option<u32>,
+    /// What the operator calls it.
+    pub description: Option<String>,
     /// The TCP-MD5 key (RFC 2385), 1 to 80 bytes.
     pub password: Option<SecretString>,
-    /// Whether routers stand between us and an eBGP peer; otherwise TTL 1.
-    pub multihop: bool,
+    /// How far away it is.
+    pub hops: Hops,
+    /// Who makes the connection.
+    pub connect: Connect,
     /// Where our end of the connection is bound.
     pub source: Source,
+    /// Whether IPv4 routes are offered.
+    pub ipv4: bool,
+    /// Whether IPv6 routes are offered.
+    pub ipv6: bool,
+    /// Whether IPv4 routes may have an IPv6 next hop (RFC 8950).
+    pub extended_next_hop: bool,
+    /// The next hop of IPv4 routes; `None`: our end of the session, or the address beside it.
+    pub next_hop_v4: Option<Ipv4Addr>,
+    /// The next hop of IPv6 routes, as above.
+    pub next_hop_v6: Option<Ipv6Addr>,
+    /// What its routes carry besides.
+    pub attributes: Attributes,
+    /// Detection of a dead path; `None`: the hold time alone.
+    pub bfd: Option<BfdConfig>,
+    /// What its operator reads when we leave (RFC 9003); `None`: a text of ours.
+    pub shutdown_text: Option<String>,
+    /// How long routes carry the community GRACEFUL_SHUTDOWN (RFC 8326) before they are withdrawn when we leave.
+    pub graceful_shutdown: Option<Duration>,
+}
+
+impl PeerConfig {
+    /// A peer that we dial, with nothing special about it.
+    #[must_use]
+    pub fn new(host: PeerHost, port: u16, asn: Option<u32>) -> Self {
+        Self {
+            host,
+            port,
+            asn,
+            description: None,
+            password: None,
+            hops: Hops::Default,
+            connect: Connect::Active,
+            source: Source::Any,
+            ipv4: true,
+            ipv6: true,
+            extended_next_hop: false,
+            next_hop_v4: None,
+            next_hop_v6: None,
+            attributes: Attributes::default(),
+            bfd: None,
+            shutdown_text: None,
+            graceful_shutdown: None,
+        }
+    }
+}
+
+/// Where a peer is.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PeerHost {
+    /// At this address.
+    Address(IpAddr),
+    /// Unnumbered: the router found on this interface.
+    Interface(String),
+}
+
+impl PeerHost {
+    /// Its address, if it has one.
+    #[must_use]
+    pub const fn address(&self) -> Option<IpAddr> {
+        match self {
+            Self::Address(address) => Some(*address),
+            Self::Interface(_) => None,
+        }
+    }
+}
+
+/// As in front of a port: IPv6 in brackets.
+impl fmt::Display for PeerHost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(IpAddr::V4(address)) => address.fmt(f),
+            Self::Address(IpAddr::V6(address)) => write!(f, "[{address}]"),
+            Self::Interface(name) => f.write_str(name),
+        }
+    }
+}
+
+/// How far away a peer is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Hops {
+    /// On the same network, or in our own AS.
+    #[default]
+    Default,
+    /// Routers stand between us and an eBGP peer.
+    Multihop,
+    /// GTSM (RFC 5082): at most so many hops, 1 is the same network.
+    Security(u8),
+}
+
+/// Who makes the connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Connect {
+    /// We dial.
+    #[default]
+    Active,
+    /// The peer dials.
+    Passive,
+    /// Either.
+    Both,
+}
+
+/// Path attributes that an operator sets.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Attributes {
+    /// MULTI_EXIT_DISC.
+    pub med: Option<u32>,
+    /// LOCAL_PREF, to iBGP peers only.
+    pub local_pref: Option<u32>,
+    /// How often our AS stands in the AS path besides once. Not to iBGP peers.
+    pub prepend: Option<u8>,
+}
+
+/// BFD with a peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BfdConfig {
+    /// The shortest interval of packets we send, once Up: 10 ms to 1 s.
+    pub tx: Duration,
+    /// The shortest interval of packets we take: 10 ms to 1 s.
+    pub rx: Duration,
+    /// After so many of our intervals without a packet of ours the peer gives us up: 3 to 255.
+    pub multiplier: u8,
+    /// Whether there is no BGP session before BFD is Up.
+    pub strict: bool,
 }
 
 /// The local end of a BGP connection.

@@ -54,8 +54,8 @@ pub struct Config {
     pub local_as: u32,
     /// Our BGP Identifier.
     pub router_id: Ipv4Addr,
-    /// The AS the peer must have.
-    pub peer_as: u32,
+    /// The AS the peer must have; `None`: any but ours.
+    pub peer_as: Option<u32>,
     /// The hold time we propose, in seconds: 0 (none), or 3 and more.
     pub hold_time: u16,
     /// The longest interval between two KEEPALIVEs; a third of the negotiated hold time if that is shorter.
@@ -331,6 +331,6 @@ impl Config {
     /// Whether the peer is in our own AS.
     #[must_use]
     pub const fn is_ibgp(&self) -> bool {
-        self.local_as == self.peer_as
+        matches!(self.peer_as, Some(asn) if asn == self.local_as)
     }
 }

@@ -61,7 +61,7 @@ impl Config {
 
     fn check(&self, open: &Open) -> Result<(), Notification> {
         // RFC 4271 §6.2, RFC 6793: the AS number must be the configured one, AS 0 and a bare AS_TRANS never are.
-        if open.asn != self.peer_as {
+        if self.peer_as.map_or(open.asn == self.local_as, |asn| open.asn != asn) {
             return Err(Notification::plain(error::BAD_PEER_AS));
         }
         // RFC 6286 §2.2: an Identifier like our own is an error inside an AS only.

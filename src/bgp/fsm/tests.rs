@@ -34,7 +34,7 @@ fn config() -> Config {
     Config {
         local_as: 65001,
         router_id: OUR_ID,
-        peer_as: 65000,
+        peer_as: Some(65000),
         hold_time: 9,
         keepalive: secs(3),
         families: both(),

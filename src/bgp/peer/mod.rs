@@ -21,16 +21,17 @@ use std::time::Duration;
 use ipnetwork::IpNetwork;
 use tokio::sync::watch;
 
+pub use status::PeerStatus;
 pub(super) use status::Report;
-pub use status::{PeerKey, PeerStatus};
 
 use super::RouteSet;
 use super::adj_out::{AdjOut, Profile};
 use super::fsm::{self, Action, Close, Fsm, Input, Negotiated, Reason, State, StateName, Stop};
 use super::md5::Counters;
-use super::socket::{self, LocalEnd, Target};
+use super::settings::{LocalEnd, PeerSettings};
+use super::socket::{self, Target};
 use super::sockopt;
-use super::speaker::{PeerSettings, user_timeout};
+use super::speaker::user_timeout;
 use super::watchdog::Watchdog;
 use crate::clock::{self, Timer};
 use crate::time::Instant;

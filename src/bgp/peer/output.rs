@@ -2,10 +2,11 @@
 
 use super::Peer;
 use super::link::Link;
-use super::status::{PeerKey, Report};
+use super::status::Report;
 use crate::bgp::RouteSet;
 use crate::bgp::adj_out::{AdjOut, Told};
 use crate::bgp::fsm::Input;
+use crate::bgp::settings::PeerKey;
 use crate::clock;
 use crate::time::Instant;
 use crate::wire::bgp::{Outgoing, Route, Update};
@@ -37,7 +38,7 @@ impl Peer {
         let mut told = false;
         while live.connection.has_room() {
             let Some(next) = adj.poll(now) else { break };
-            log(self.settings.key(), &next);
+            log(&self.settings.key(), &next);
             live.connection.queue(&Outgoing::Update(next.update), &session);
             told = true;
         }
@@ -115,7 +116,7 @@ impl Peer {
 }
 
 /// A peer may ask for the same again as often as it likes: that is nothing for an operator's log.
-fn log(peer: PeerKey, told: &Told) {
+fn log(peer: &PeerKey, told: &Told) {
     match &told.update {
         Update::Announce(Route { prefix, .. }) if told.is_repeated => {
             tracing::debug!(%peer, %prefix, "route announced again");

@@ -9,10 +9,8 @@ use tokio::sync::watch;
 
 use crate::bgp::adj_out::Unsendable;
 use crate::bgp::fsm::{Negotiated, StateName};
+use crate::bgp::settings::PeerKey;
 use crate::time::Instant;
-
-/// What names a peer: its address and port.
-pub type PeerKey = SocketAddr;
 
 /// How a peer stands.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,16 +1,17 @@
 //! The speaker against a scripted peer over real sockets on the loopback.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, TcpListener, TcpStream};
 use std::thread::{self, JoinHandle};
 
 use ipnetwork::IpNetwork;
+use secrecy::SecretString;
 
 use super::*;
 use crate::bgp::fsm::StateName;
 use crate::bgp::{RouteWish, sockopt};
 use crate::time::Until;
-use crate::wire::bgp::{Capability, Notification, Open, Outgoing, Session, encode};
+use crate::wire::bgp::{Capability, Family, Notification, Open, Outgoing, Session, encode};
 
 mod failures;
 mod sessions;
@@ -90,14 +91,9 @@ fn cease(text: &str) -> Vec<u8> {
 fn settings(listener: &TcpListener) -> PeerSettings {
     let local = listener.local_addr().unwrap();
     PeerSettings {
-        address: local.ip(),
-        port: local.port(),
-        asn: 65000,
-        password: None,
-        ttl: None,
-        source: LocalEnd::Any,
         avoid_source: vec![vip().ip()],
         loopback_next_hop: true,
+        ..PeerSettings::new(PeerHost::Address(local.ip()), local.port(), Some(65000))
     }
 }
 

@@ -11,7 +11,7 @@ use crate::config::options::{
     BGP_PEERS, MULTIHOP, PEER_ADDRESS, PEER_AS, PEER_PASS, PEER_PASS_FILE, SOURCE_IF, SOURCE_IP, Spec,
 };
 use crate::config::peer::{parse_address, parse_list, password_rules};
-use crate::config::{PeerConfig, Source};
+use crate::config::{Hops, PeerConfig, PeerHost, Source};
 use crate::vip::Vip;
 
 /// A peer that is well-formed, and how messages call it.
@@ -45,10 +45,11 @@ pub(super) fn peers(r: &mut Reader<'_>, vips: &[Vip]) -> Option<Vec<PeerConfig>>
 
 /// What makes a well-formed peer impossible.
 fn wrong(candidate: &Candidate, earlier: &[Candidate], vips: &[Vip], source: Option<&Source>) -> Option<String> {
-    let PeerConfig { address, port, .. } = candidate.peer;
-    if earlier.iter().any(|other| (other.peer.address, other.peer.port) == (address, port)) {
+    let PeerConfig { host, port, .. } = &candidate.peer;
+    if earlier.iter().any(|other| (&other.peer.host, &other.peer.port) == (host, port)) {
         return Some("is there twice, with this address and port".to_owned());
     }
+    let address = host.address()?;
     if vips.iter().any(|vip| vip.address() == address) {
         return Some("is a virtual IP of ours; expected the router's own address".to_owned());
     }
@@ -80,12 +81,9 @@ fn listed(r: &mut Reader<'_>) -> Option<Vec<Candidate>> {
         let label = format!("peer {n} ({})", parsed.address);
         parsed.notes.iter().for_each(|note| r.warn(&BGP_PEERS, format!("{label}: {note}")));
         let peer = PeerConfig {
-            address: parsed.address,
-            port: parsed.port,
-            asn: parsed.asn,
             password: parsed.password,
-            multihop: parsed.multihop,
-            source: Source::Any,
+            hops: if parsed.multihop { Hops::Multihop } else { Hops::Default },
+            ..PeerConfig::new(PeerHost::Address(parsed.address), parsed.port, Some(parsed.asn))
         };
         candidates.push(Candidate { spec: &BGP_PEERS, label, peer });
     }
@@ -109,7 +107,11 @@ fn single(r: &mut Reader<'_>) -> Option<Option<Candidate>> {
         r.mistake(&PEER_ADDRESS, format!("{text:?} is not the address of a peer; {expected}"));
         return None;
     };
-    let peer = PeerConfig { address, port, asn: asn?, password: password?, multihop: multihop?, source: Source::Any };
+    let peer = PeerConfig {
+        password: password?,
+        hops: if multihop? { Hops::Multihop } else { Hops::Default },
+        ..PeerConfig::new(PeerHost::Address(address), port, Some(asn?))
+    };
     Some(Some(Candidate { spec: &PEER_ADDRESS, label: format!("{text:?}"), peer }))
 }
 
@@ -191,7 +193,7 @@ fn source(r: &mut Reader<'_>, vips: &[Vip]) -> Option<Source> {
 /// Gives each peer its source; an address only where the families agree.
 fn bind(r: &mut Reader<'_>, candidates: Vec<Candidate>, source: &Source) -> Option<Vec<PeerConfig>> {
     let fits = |peer: &PeerConfig| match source {
-        Source::Address(ip) => ip.is_ipv4() == peer.address.is_ipv4(),
+        Source::Address(ip) => peer.host.address().is_none_or(|address| ip.is_ipv4() == address.is_ipv4()),
         Source::Any | Source::Interface(_) => true,
     };
     if let (Source::Address(ip), false) = (source, candidates.iter().any(|c| fits(&c.peer))) {

@@ -21,7 +21,8 @@ struct Net {
 
 impl Net {
     fn new() -> Self {
-        let (a, b) = (config(), Config { local_as: 65000, peer_as: 65001, router_id: PEER_ID, seed: 2, ..config() });
+        let (a, b) =
+            (config(), Config { local_as: 65000, peer_as: Some(65001), router_id: PEER_ID, seed: 2, ..config() });
         let mut net = Self {
             now: T0,
             ends: [Fsm::new(a), Fsm::new(b)],

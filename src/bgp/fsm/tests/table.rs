@@ -252,7 +252,7 @@ fn opens_that_are_refused() {
             _ => None,
         }
     };
-    let ibgp = || Config { peer_as: 65001, ..config() };
+    let ibgp = || Config { peer_as: Some(65001), ..config() };
     assert_eq!(refusal(config(), Open { asn: 65002, ..peer_open() }), Some((2, 2)));
     assert_eq!(refusal(config(), Open { asn: 23456, ..peer_open() }), Some((2, 2)));
     assert_eq!(refusal(config(), Open { id: Ipv4Addr::UNSPECIFIED, ..peer_open() }), Some((2, 3)));

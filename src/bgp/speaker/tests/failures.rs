@@ -198,7 +198,7 @@ fn a_notification_is_shown_and_never_answered() {
 fn another_password_is_silence_and_the_counters_say_so() {
     let listener = listen();
     let peer = PeerSettings { password: Some("ours".to_owned().into()), ..settings(&listener) };
-    sockopt::set_md5_key(&listener, peer.address, &"theirs".to_owned().into()).unwrap();
+    sockopt::set_md5_key(&listener, listener.local_addr().unwrap().ip(), &"theirs".to_owned().into()).unwrap();
     // A hold time shorter than the time for an attempt to connect: the kernel must not give it up before we do.
     let config = SpeakerConfig { hold_time: Duration::from_secs(3), ..config(vec![peer.clone()]) };
     let running = Running::start_with(config, routes(Until::Forever));
@@ -250,13 +250,15 @@ fn what_cannot_work_is_refused_at_once() {
     );
     assert_eq!(
         refusal(with(PeerSettings { password: Some("k".repeat(81).into()), ..peer.clone() })),
-        "the password of peer 127.0.0.1 has 81 bytes: TCP-MD5 takes 1 to 80"
+        format!("the password of peer {} has 81 bytes: TCP-MD5 takes 1 to 80", peer.key())
     );
     let source = LocalEnd::Address(vip().ip());
     assert_eq!(
         refusal(with(PeerSettings { source, ..peer.clone() })),
-        "source address 10.99.0.1 for peer 127.0.0.1 is a VIP: it moves away with the lease; name an address of this \
-         node"
+        format!(
+            "source address 10.99.0.1 for peer {} is a VIP: it moves away with the lease; name an address of this node",
+            peer.key()
+        )
     );
     assert_eq!(
         refusal(config(vec![peer.clone(), peer.clone()])),

@@ -166,7 +166,7 @@ fn a_password_that_both_have_makes_a_session() {
     let listener = listen();
     let password = SecretString::from("s3cret");
     let peer = PeerSettings { password: Some(password.clone()), ..settings(&listener) };
-    sockopt::set_md5_key(&listener, peer.address, &password).unwrap();
+    sockopt::set_md5_key(&listener, listener.local_addr().unwrap().ip(), &password).unwrap();
     let running = Running::start(vec![peer], routes(Until::Forever));
     let script = Script::with_route(&listener);
     drop(script);
