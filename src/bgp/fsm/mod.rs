@@ -167,6 +167,8 @@ pub enum Input {
     Start,
     /// End the session in good order and do not dial again.
     Stop(Stop),
+    /// End the session in good order and make another.
+    Reset(Reset),
     /// The connection asked for is made.
     Connected,
     /// The connection could not be made, or is lost; the text says why.
@@ -188,6 +190,17 @@ pub enum Stop {
     Shutdown(String),
     /// Cease, Peer De-configured.
     Deconfigured,
+}
+
+/// Why a session is ended by us to be made again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reset {
+    /// Cease, BFD Down (RFC 9384): the path is dead. The next attempt waits for the back-off, and what is not more than
+    /// an attempt yet goes on.
+    BfdDown,
+    /// Cease, Other Configuration Change (RFC 4486): what the session was made with (its key, say) holds no more. The
+    /// next attempt comes at once, and one under way, or a wait for one, gives way to it.
+    ConfigChange,
 }
 
 /// What the driver has to do.
@@ -248,6 +261,8 @@ pub enum Reason {
     SendHoldExpired,
     /// We were told to stop before there was a session to end.
     Stopped,
+    /// The configuration changed before there was a session to end.
+    ConfigChanged,
 }
 
 impl fmt::Display for Reason {
@@ -264,6 +279,7 @@ impl fmt::Display for Reason {
             Self::Received(notification) => write!(f, "received NOTIFICATION: {notification}"),
             Self::SendHoldExpired => f.write_str("the peer stopped reading: send hold timer expired"),
             Self::Stopped => f.write_str("stop"),
+            Self::ConfigChanged => f.write_str("the configuration changed"),
         }
     }
 }

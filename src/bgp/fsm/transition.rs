@@ -4,8 +4,8 @@ use std::mem;
 
 use super::negotiation::SHORTEST_KEEPALIVE;
 use super::{
-    Action, CONNECT_TIMEOUT, Close, Fsm, Input, Negotiated, OPEN_TIMEOUT, Reason, STABLE_AFTER, State, StateName, Stop,
-    Timers,
+    Action, CONNECT_TIMEOUT, Close, Fsm, Input, Negotiated, OPEN_TIMEOUT, Reason, Reset, STABLE_AFTER, State,
+    StateName, Stop, Timers,
 };
 use crate::time::Instant;
 use crate::wire::bgp::{ErrorCode, Message, Notification, Open, Outgoing, error};
@@ -64,8 +64,11 @@ impl Fsm {
         match input {
             Input::Start => self.dial(now, Reason::Started),
             Input::Stop(_) => State::Idle { retry_at: None },
+            // The wait was for what failed before the change.
+            Input::Reset(Reset::ConfigChange) if retry_at.is_some() => self.dial(now, Reason::ConfigChanged),
             // There is no connection these could be about: one that we gave up had them to say.
-            Input::Connected
+            Input::Reset(Reset::BfdDown | Reset::ConfigChange)
+            | Input::Connected
             | Input::Down(_)
             | Input::Received(
                 Message::Open(_)
@@ -86,6 +89,11 @@ impl Fsm {
                 self.act(Action::Close(Close::Drop));
                 self.enter(StateName::Connect, State::Idle { retry_at: None }, Reason::Stopped)
             }
+            Input::Reset(Reset::ConfigChange) => {
+                self.act(Action::Close(Close::Drop));
+                self.changed(StateName::Connect, StateName::Idle, Reason::ConfigChanged);
+                self.dial(now, Reason::RetryDue)
+            }
             Input::Connected => {
                 self.act(Action::Send(Outgoing::Open(self.config.open())));
                 self.enter(StateName::Connect, State::OpenSent { hold: now + OPEN_TIMEOUT }, Reason::Connected)
@@ -94,8 +102,9 @@ impl Fsm {
                 self.act(Action::Close(Close::Drop));
                 self.retry(now, StateName::Connect, Reason::Down(why))
             }
-            // Already started; and nobody speaks before the connection is made.
+            // Already started; nobody speaks before the connection is made, and BFD shows where it leads.
             Input::Start
+            | Input::Reset(Reset::BfdDown)
             | Input::Received(
                 Message::Open(_)
                 | Message::Update(_)
@@ -113,6 +122,7 @@ impl Fsm {
         const FROM: StateName = StateName::OpenSent;
         match input {
             Input::Stop(stop) => self.stop(FROM, &stop),
+            Input::Reset(reset) => self.reset(now, FROM, reset),
             Input::Down(why) => self.lost(now, FROM, why),
             Input::Malformed(notification) => self.refuse(now, FROM, notification),
             Input::Received(Message::Open(open)) => self.opened(now, &open),
@@ -129,6 +139,7 @@ impl Fsm {
         const FROM: StateName = StateName::OpenConfirm;
         match input {
             Input::Stop(stop) => self.stop(FROM, &stop),
+            Input::Reset(reset) => self.reset(now, FROM, reset),
             Input::Down(why) => self.lost(now, FROM, why),
             Input::Malformed(notification) => self.refuse(now, FROM, notification),
             Input::Received(Message::Keepalive) => {
@@ -158,6 +169,10 @@ impl Fsm {
         const FROM: StateName = StateName::Established;
         match input {
             Input::Stop(stop) => self.stop(FROM, &stop),
+            Input::Reset(reset) => {
+                self.settle(now, up.since);
+                self.reset(now, FROM, reset)
+            }
             Input::Down(why) => {
                 self.settle(now, up.since);
                 self.lost(now, FROM, why)
@@ -242,6 +257,20 @@ impl Fsm {
         self.enter(from, State::Idle { retry_at: None }, Reason::Sent(cease))
     }
 
+    /// We end the session in good order, to make another.
+    fn reset(&mut self, now: Instant, from: StateName, reset: Reset) -> State {
+        match reset {
+            Reset::BfdDown => self.refuse(now, from, Notification::plain(error::CEASE_BFD_DOWN)),
+            Reset::ConfigChange => {
+                let cease = Notification::plain(error::CEASE_CONFIGURATION_CHANGE);
+                self.act(Action::Send(Outgoing::Notification(cease.clone())));
+                self.act(Action::Close(Close::Deliver));
+                self.changed(from, StateName::Idle, Reason::Sent(cease));
+                self.dial(now, Reason::RetryDue)
+            }
+        }
+    }
+
     /// We end the session because of an error.
     fn refuse(&mut self, now: Instant, from: StateName, notification: Notification) -> State {
         self.act(Action::Send(Outgoing::Notification(notification.clone())));
@@ -279,8 +308,12 @@ impl Fsm {
     }
 
     fn enter(&mut self, from: StateName, state: State, reason: Reason) -> State {
-        self.act(Action::Changed { from, to: state.name(), reason });
+        self.changed(from, state.name(), reason);
         state
+    }
+
+    fn changed(&mut self, from: StateName, to: StateName, reason: Reason) {
+        self.act(Action::Changed { from, to, reason });
     }
 
     fn act(&mut self, action: Action) {

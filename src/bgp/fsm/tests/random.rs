@@ -9,6 +9,8 @@ fn input() -> impl Strategy<Value = Input> {
     prop_oneof![
         2 => Just(Input::Start),
         1 => Just(Input::Stop(Stop::Deconfigured)),
+        1 => Just(Input::Reset(Reset::BfdDown)),
+        1 => Just(Input::Reset(Reset::ConfigChange)),
         4 => Just(Input::Connected),
         1 => Just(Input::Down("gone".into())),
         4 => (0_u16..12).prop_map(|hold_time| Input::Received(Message::Open(Open { hold_time, ..peer_open() }))),

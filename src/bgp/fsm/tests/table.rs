@@ -12,6 +12,8 @@ fn inputs() -> Vec<(&'static str, Input)> {
         ("start", Input::Start),
         ("shutdown", Input::Stop(Stop::Shutdown("maintenance".into()))),
         ("deconfigured", Input::Stop(Stop::Deconfigured)),
+        ("bfd down", Input::Reset(Reset::BfdDown)),
+        ("config change", Input::Reset(Reset::ConfigChange)),
         ("connected", Input::Connected),
         ("down", Input::Down("refused".into())),
         ("open", Input::Received(Message::Open(peer_open()))),
@@ -79,6 +81,19 @@ fn dropped(from: StateName, draws: usize, reason: Reason) -> Effect {
     Some((retry(draws), vec![Action::Close(Close::Drop), changed(from, Idle, reason)]))
 }
 
+/// A session ended by us in good order, to be made again at once.
+fn redialled(from: StateName) -> Effect {
+    let cease = Notification::plain((6, 6));
+    let actions = vec![
+        send_notification(cease.clone()),
+        Action::Close(Close::Deliver),
+        changed(from, Idle, Reason::Sent(cease)),
+        Action::Dial,
+        changed(Idle, Connect, Reason::RetryDue),
+    ];
+    Some((State::Connect { deadline: after(LATER) + CONNECT_TIMEOUT }, actions))
+}
+
 fn shutdown() -> Notification {
     Notification::administrative_shutdown("maintenance")
 }
@@ -100,6 +115,15 @@ fn idle() {
 #[test]
 fn connect() {
     let stopped = Some((STOPPED, vec![Action::Close(Close::Drop), changed(Connect, Idle, Reason::Stopped)]));
+    let changed_config = Some((
+        State::Connect { deadline: after(LATER) + CONNECT_TIMEOUT },
+        vec![
+            Action::Close(Close::Drop),
+            changed(Connect, Idle, Reason::ConfigChanged),
+            Action::Dial,
+            changed(Idle, Connect, Reason::RetryDue),
+        ],
+    ));
     let opened = (
         State::OpenSent { hold: after(LATER) + OPEN_TIMEOUT },
         vec![Action::Send(Outgoing::Open(our_open())), changed(Connect, OpenSent, Reason::Connected)],
@@ -110,6 +134,8 @@ fn connect() {
             ("start", None),
             ("shutdown", stopped.clone()),
             ("deconfigured", stopped),
+            ("bfd down", None),
+            ("config change", changed_config),
             ("connected", Some(opened)),
             ("down", dropped(Connect, 0, Reason::Down("refused".into()))),
             ("open", None),
@@ -145,6 +171,8 @@ fn open_sent() {
             ("start", None),
             ("shutdown", ceased(OpenSent, shutdown())),
             ("deconfigured", ceased(OpenSent, deconfigured())),
+            ("bfd down", refused(OpenSent, 0, Notification::plain((6, 10)))),
+            ("config change", redialled(OpenSent)),
             ("connected", None),
             ("down", dropped(OpenSent, 0, Reason::Down("refused".into()))),
             ("open", Some((confirm, confirmed))),
@@ -180,6 +208,8 @@ fn open_confirm() {
             ("start", None),
             ("shutdown", ceased(OpenConfirm, shutdown())),
             ("deconfigured", ceased(OpenConfirm, deconfigured())),
+            ("bfd down", refused(OpenConfirm, 1, Notification::plain((6, 10)))),
+            ("config change", redialled(OpenConfirm)),
             ("connected", None),
             ("down", dropped(OpenConfirm, 1, Reason::Down("refused".into()))),
             ("open", unexpected(1)),
@@ -207,6 +237,8 @@ fn established() {
             ("start", None),
             ("shutdown", ceased(Established, shutdown())),
             ("deconfigured", ceased(Established, deconfigured())),
+            ("bfd down", refused(Established, 1, Notification::plain((6, 10)))),
+            ("config change", redialled(Established)),
             ("connected", None),
             ("down", dropped(Established, 1, Reason::Down("refused".into()))),
             ("open", refused(Established, 1, Notification { code: 5, subcode: 3, data: vec![1] })),

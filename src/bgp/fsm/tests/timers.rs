@@ -188,3 +188,18 @@ fn a_stopped_machine_waits_for_nothing_and_starts_again() {
     fsm.handle(T0, Input::Start);
     assert_eq!(actions(&mut fsm), vec![Action::Dial, changed(Idle, Connect, Reason::Started)]);
 }
+
+#[test]
+fn a_change_of_the_configuration_ends_the_wait_but_starts_no_stopped_machine() {
+    let mut fsm = in_state(config(), Connect);
+    fsm.handle(T0, Input::Down("refused".into()));
+    actions(&mut fsm);
+    fsm.handle(T0, Input::Reset(Reset::BfdDown));
+    assert_eq!(actions(&mut fsm), vec![]);
+    fsm.handle(T0, Input::Reset(Reset::ConfigChange));
+    assert_eq!(actions(&mut fsm), vec![Action::Dial, changed(Idle, Connect, Reason::ConfigChanged)]);
+    fsm.handle(T0, Input::Stop(Stop::Deconfigured));
+    actions(&mut fsm);
+    fsm.handle(T0, Input::Reset(Reset::ConfigChange));
+    assert_eq!((fsm.state().clone(), actions(&mut fsm)), (State::Idle { retry_at: None }, vec![]));
+}
