@@ -1,5 +1,6 @@
 //! BIRD 2: writes its routes to the kernel, so what is behind it reaches the VIP. Its CLI knows no JSON.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -7,7 +8,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-use super::router::{Conf, Origin, Path, Session};
+use super::communities;
+use super::router::{Conf, Family, Neighbor, Origin, Path, Session};
 use crate::host::{Host, capture};
 use crate::paths::debian;
 use crate::process::Process;
@@ -51,16 +53,26 @@ fn config(conf: &Conf) -> String {
             text,
             "protocol bgp peer{index} {{ local port {port} as {asn}; neighbor {address} as {peer}; passive yes; {hops}\n\
              hold time {hold}; keepalive time {keepalive}; connect delay time 1; {waits} {password}\n\
-             ipv4 {{ import all; export where proto = \"flood\"; }};\nipv6 {{ import all; export none; }};\n}}\n",
+             {channels}}}\n",
             port = conf.port,
             asn = conf.asn,
             address = neighbor.address,
             peer = neighbor.asn,
             hold = conf.hold,
             keepalive = conf.keepalive(),
+            channels = channels(neighbor),
         );
     }
     text
+}
+
+fn channels(neighbor: &Neighbor) -> String {
+    let extended = if neighbor.extended_next_hop { "extended next hop on;" } else { "" };
+    let channel = |family: &Family| match family {
+        Family::V4 => format!("ipv4 {{ import all; export where proto = \"flood\"; {extended} }};\n"),
+        Family::V6 => "ipv6 { import all; export none; };\n".to_owned(),
+    };
+    neighbor.families.iter().map(channel).collect()
 }
 
 fn query(host: &Host, words: &[&str]) -> Result<String> {
@@ -107,6 +119,7 @@ fn parse(said: &str, prefix: &str) -> Result<Vec<Path>> {
                 origin: Origin::from_word(value)?,
                 med: None,
                 local_pref: None,
+                communities: BTreeSet::new(),
                 best,
             });
         }
@@ -124,6 +137,9 @@ fn attribute(path: &mut Path, name: &str, value: &str) -> Result<()> {
         "BGP.next_hop" => path.next_hop = value.split_whitespace().next().unwrap_or_default().parse()?,
         "BGP.med" => path.med = Some(value.parse()?),
         "BGP.local_pref" => path.local_pref = Some(value.parse()?),
+        "BGP.community" | "BGP.ext_community" | "BGP.large_community" => {
+            path.communities.extend(communities::from_bird(value)?);
+        }
         _ => {}
     }
     Ok(())
@@ -166,19 +182,23 @@ mod tests {
         let said = "BIRD 2.0.12 ready.\nTable master4:\n\
             10.88.0.40/32        unicast [peer1 10:11:21.543] * (100) [AS65000i]\n\tvia 10.77.0.12 on data0\n\
             \tType: BGP univ\n\tBGP.origin: IGP\n\tBGP.as_path: 65000\n\tBGP.next_hop: 10.77.0.12\n\tBGP.med: 7\n\
-            \tBGP.local_pref: 100\n\
+            \tBGP.local_pref: 100\n\tBGP.community: (65000,1) (65000,2)\n\tBGP.ext_community: (rt, 65000, 1)\n\
+            \tBGP.large_community: (65000, 1, 2)\n\
             \x20                    unicast [peer0 10:11:20.1] (100) [AS65000i]\n\tvia 10.77.0.11 on data0\n\
             \tType: BGP univ\n\tBGP.origin: IGP\n\tBGP.as_path: 65000\n\tBGP.next_hop: 10.77.0.11\n\tBGP.local_pref: 100\n";
-        let path = |last: u8, med, best| Path {
+        let path = |last: u8, med, communities: &[&str], best| Path {
             prefix: "10.88.0.40/32".to_owned(),
             next_hop: IpAddr::from([10, 77, 0, last]),
             as_path: vec![65000],
             origin: Origin::Igp,
             med,
             local_pref: Some(100),
+            communities: communities.iter().map(|&word| word.to_owned()).collect(),
             best,
         };
-        assert_eq!(parse(said, "10.88.0.40/32").unwrap(), vec![path(12, Some(7), true), path(11, None, false)]);
+        let all = ["65000:1", "65000:1:2", "65000:2", "rt:65000:1"];
+        let expected = vec![path(12, Some(7), &all, true), path(11, None, &[], false)];
+        assert_eq!(parse(said, "10.88.0.40/32").unwrap(), expected);
     }
 
     #[test]

@@ -9,7 +9,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use super::router::{Conf, Origin, Path, Session};
+use super::communities;
+use super::router::{Conf, Family, Origin, Path, Session};
 use crate::host::{Host, capture};
 use crate::paths::debian;
 use crate::process::Process;
@@ -72,12 +73,15 @@ fn config(conf: &Conf) -> String {
         if let Some(password) = &neighbor.password {
             let _ = writeln!(text, "{peer} password {password}");
         }
+        if neighbor.extended_next_hop {
+            let _ = writeln!(text, "{peer} capability extended-nexthop");
+        }
     }
     let paths = if conf.multipath { 8 } else { 1 };
-    for family in ["ipv4", "ipv6"] {
-        let _ =
-            writeln!(text, " address-family {family} unicast\n  maximum-paths {paths}\n  maximum-paths ibgp {paths}");
-        for neighbor in &conf.neighbors {
+    for family in Family::BOTH {
+        let name = family.word();
+        let _ = writeln!(text, " address-family {name} unicast\n  maximum-paths {paths}\n  maximum-paths ibgp {paths}");
+        for neighbor in conf.neighbors.iter().filter(|neighbor| neighbor.carries(family)) {
             let _ = writeln!(text, "  neighbor {} activate", neighbor.address);
         }
         text.push_str(" exit-address-family\n");
@@ -109,6 +113,7 @@ fn path(prefix: &str, entry: &Value) -> Result<Path> {
         origin: Origin::from_word(words("/origin").unwrap_or_default())?,
         med: number("metric"),
         local_pref: number("locPrf"),
+        communities: communities::from_frr(entry)?,
         best: entry.pointer("/bestpath/overall").and_then(Value::as_bool).unwrap_or(false),
     })
 }
@@ -137,7 +142,9 @@ mod tests {
     #[test]
     fn reads_a_path_as_frr_8_4_prints_it() {
         let entry = serde_json::json!({"aspath":{"string":"65000","length":1},"origin":"incomplete","metric":100,"valid":true,
-            "bestpath":{"overall":true},"nexthops":[{"ip":"10.77.0.11","afi":"ipv4","used":true}]});
+            "bestpath":{"overall":true},"nexthops":[{"ip":"10.77.0.11","afi":"ipv4","used":true}],
+            "community":{"string":"65000:1 no-export","list":["65000:1","noExport"]},
+            "extendedCommunity":{"string":"RT:65000:1"},"largeCommunity":{"string":"65000:1:2","list":["65000:1:2"]}});
         let expected = Path {
             prefix: "10.88.0.40/32".to_owned(),
             next_hop: [10, 77, 0, 11].into(),
@@ -145,6 +152,7 @@ mod tests {
             origin: Origin::Incomplete,
             med: Some(100),
             local_pref: None,
+            communities: ["65000:1", "65000:1:2", "65535:65281", "rt:65000:1"].map(str::to_owned).into(),
             best: true,
         };
         assert_eq!(path("10.88.0.40/32", &entry).unwrap(), expected);

@@ -6,7 +6,8 @@ use std::net::IpAddr;
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-use super::router::{Conf, Origin, Path, Session};
+use super::communities;
+use super::router::{Conf, Family, Origin, Path, Session};
 use crate::host::Host;
 use crate::paths::cached;
 use crate::process::Process;
@@ -47,9 +48,11 @@ fn config(conf: &Conf) -> String {
         if let Some(hops) = conf.ebgp_multihop(neighbor) {
             let _ = write!(text, "[neighbors.ebgp-multihop.config]\nenabled = true\nmultihop-ttl = {hops}\n");
         }
-        for family in ["ipv4-unicast", "ipv6-unicast"] {
-            let _ =
-                write!(text, "[[neighbors.afi-safis]]\n[neighbors.afi-safis.config]\nafi-safi-name = \"{family}\"\n");
+        for family in neighbor.families.iter().copied().map(Family::word) {
+            let _ = write!(
+                text,
+                "[[neighbors.afi-safis]]\n[neighbors.afi-safis.config]\nafi-safi-name = \"{family}-unicast\"\n"
+            );
         }
     }
     text
@@ -99,6 +102,7 @@ fn path(prefix: &str, entry: &Value) -> Result<Path> {
         },
         med: number(4, "metric"),
         local_pref: number(5, "value"),
+        communities: communities::from_gobgp(|code, field| attribute(code, field).cloned())?,
         best: entry.get("best").and_then(Value::as_bool).unwrap_or(false),
     })
 }
@@ -129,7 +133,9 @@ mod tests {
     fn reads_a_path_as_gobgp_4_8_prints_it() {
         let table = serde_json::json!({"10.88.0.40/32":[{"Family":0,"nlri":{"prefix":"10.88.0.40/32"},"age":1,"best":true,
             "attrs":[{"type":1,"value":2},{"type":2,"as_paths":[{"segment_type":2,"num":1,"asns":[65000]}]},
-            {"type":4,"metric":100},{"type":3,"nexthop":"10.77.0.11"}],"stale":false}]});
+            {"type":4,"metric":100},{"type":3,"nexthop":"10.77.0.11"},{"type":8,"communities":[4_259_840_001_u32]},
+            {"type":16,"value":[{"type":0,"subtype":2,"value":"65000:1"}]},
+            {"type":32,"value":[{"ASN":65000,"LocalData1":1,"LocalData2":2}]}],"stale":false}]});
         let expected = Path {
             prefix: "10.88.0.40/32".to_owned(),
             next_hop: IpAddr::from([10, 77, 0, 11]),
@@ -137,6 +143,7 @@ mod tests {
             origin: Origin::Incomplete,
             med: Some(100),
             local_pref: None,
+            communities: ["65000:1", "65000:1:2", "rt:65000:1"].map(str::to_owned).into(),
             best: true,
         };
         assert_eq!(parse(&table, "10.88.0.40/32").unwrap(), vec![expected]);

@@ -9,7 +9,8 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-use super::router::{Conf, Origin, Path, Session};
+use super::communities;
+use super::router::{Conf, Family, Origin, Path, Session};
 use crate::host::{Host, capture};
 use crate::paths::debian;
 use crate::process::Process;
@@ -45,7 +46,10 @@ fn config(conf: &Conf, socket: &str) -> String {
     );
     for neighbor in &conf.neighbors {
         let _ = writeln!(text, "neighbor {} {{\n remote-as {}\n passive", neighbor.address, neighbor.asn);
-        let _ = writeln!(text, " announce IPv4 unicast\n announce IPv6 unicast");
+        for (family, name) in [(Family::V4, "IPv4"), (Family::V6, "IPv6")] {
+            let carried = if neighbor.carries(family) { "unicast" } else { "none" };
+            let _ = writeln!(text, " announce {name} {carried}");
+        }
         if let Some(hops) = conf.ebgp_multihop(neighbor) {
             let _ = writeln!(text, " multihop {hops}");
         }
@@ -80,6 +84,7 @@ fn path(entry: &Value) -> Result<Path> {
         origin: Origin::from_word(words("origin"))?,
         med: number("metric"),
         local_pref: number("localpref"),
+        communities: communities::from_openbgpd(entry)?,
         best: entry.get("best").and_then(Value::as_bool).unwrap_or(false),
     })
 }
@@ -107,7 +112,8 @@ mod tests {
     #[test]
     fn reads_a_path_as_openbgpd_7_7_prints_it() {
         let entry = serde_json::json!({"prefix":"10.88.0.40/32","aspath":"65000","exit_nexthop":"10.77.0.11","valid":true,
-            "best":true,"source":"external","origin":"incomplete","metric":100,"localpref":100});
+            "best":true,"source":"external","origin":"incomplete","metric":100,"localpref":100,
+            "communities":["65000:1"],"extended_communities":["rt 65000:1"],"large_communities":["65000:1:2"]});
         let expected = Path {
             prefix: "10.88.0.40/32".to_owned(),
             next_hop: [10, 77, 0, 11].into(),
@@ -115,6 +121,7 @@ mod tests {
             origin: Origin::Incomplete,
             med: Some(100),
             local_pref: Some(100),
+            communities: ["65000:1", "65000:1:2", "rt:65000:1"].map(str::to_owned).into(),
             best: true,
         };
         assert_eq!(path(&entry).unwrap(), expected);

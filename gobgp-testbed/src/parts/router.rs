@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
+pub use super::path::{Origin, Path, Session};
 use super::{bird, frr, gobgpd, openbgpd};
 use crate::host::Host;
 use crate::lab::{NODE_AS, Net};
@@ -77,6 +78,28 @@ impl fmt::Display for Kind {
     }
 }
 
+/// What a session carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Family {
+    /// IPv4 unicast.
+    V4,
+    /// IPv6 unicast.
+    V6,
+}
+
+impl Family {
+    /// Both.
+    pub const BOTH: [Self; 2] = [Self::V4, Self::V6];
+
+    /// The word that goes before "unicast" in most configurations.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::V4 => "ipv4",
+            Self::V6 => "ipv6",
+        }
+    }
+}
+
 /// A peer of the router.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Neighbor {
@@ -88,6 +111,10 @@ pub struct Neighbor {
     pub password: Option<String>,
     /// Hops away, where not on the same network.
     pub multihop: Option<u8>,
+    /// The families the router carries with it.
+    pub families: Vec<Family>,
+    /// Take IPv4 routes with an IPv6 next hop (RFC 8950). gobgpd always does, `OpenBGPD` 7.7 never.
+    pub extended_next_hop: bool,
     /// Dial it (gobgpd only, where it plays the node's part); otherwise the router waits to be dialled.
     pub dial: bool,
 }
@@ -96,7 +123,20 @@ impl Neighbor {
     /// A node at this address, in the nodes' AS, one hop away, without a password.
     #[must_use]
     pub fn new(address: IpAddr) -> Self {
-        Self { address, asn: NODE_AS, password: None, multihop: None, dial: false }
+        Self {
+            address,
+            asn: NODE_AS,
+            password: None,
+            multihop: None,
+            families: Family::BOTH.to_vec(),
+            extended_next_hop: false,
+            dial: false,
+        }
+    }
+
+    /// Whether the router carries this family with it.
+    pub(crate) fn carries(&self, family: Family) -> bool {
+        self.families.contains(&family)
     }
 }
 
@@ -147,61 +187,6 @@ impl Conf {
     pub(crate) fn ebgp_multihop(&self, neighbor: &Neighbor) -> Option<u8> {
         neighbor.multihop.filter(|_| neighbor.asn != self.asn)
     }
-}
-
-/// RFC 4271 §5.1.1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Origin {
-    /// `i`
-    Igp,
-    /// `e`
-    Egp,
-    /// `?`
-    Incomplete,
-}
-
-impl Origin {
-    /// From the words the four programs use.
-    pub(crate) fn from_word(word: &str) -> Result<Self> {
-        match word.to_ascii_lowercase().as_str() {
-            "igp" => Ok(Self::Igp),
-            "egp" => Ok(Self::Egp),
-            "incomplete" => Ok(Self::Incomplete),
-            _ => anyhow::bail!("unknown origin {word:?}"),
-        }
-    }
-}
-
-/// A path in the router's table.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Path {
-    /// `10.88.0.40/32`
-    pub prefix: String,
-    /// Where it points.
-    pub next_hop: IpAddr,
-    /// The AS path, nearest first.
-    pub as_path: Vec<u32>,
-    /// ORIGIN.
-    pub origin: Origin,
-    /// `MULTI_EXIT_DISC`, where sent. `OpenBGPD` shows 0 for none.
-    pub med: Option<u32>,
-    /// `LOCAL_PREF`, where the program shows it.
-    pub local_pref: Option<u32>,
-    /// The one in use.
-    pub best: bool,
-}
-
-/// A session as the router sees it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Session {
-    /// The peer.
-    pub peer: IpAddr,
-    /// Whether it is up.
-    pub established: bool,
-    /// The state in the router's own word.
-    pub state: String,
-    /// Why it ended last, in the router's own words; empty where it keeps none.
-    pub last_error: String,
 }
 
 /// A running router.

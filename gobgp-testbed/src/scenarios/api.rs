@@ -18,11 +18,12 @@ pub(super) use own::{own_frozen, own_killed};
 pub(super) use quorum::quorum;
 
 use super::SOON;
+use super::expect::external;
 use crate::cluster::{Cluster, PREFIX};
-use crate::lab::{NODE_AS, VIP, node_address};
+use crate::lab::{VIP, node_address};
 use crate::parts::heard::Heard;
 use crate::parts::probe::{Answer, Probe};
-use crate::parts::router::{Conf, Kind, Origin, Path, Router};
+use crate::parts::router::{Conf, Kind, Path, Router};
 use crate::process::Process;
 use crate::{clock, wait};
 
@@ -134,9 +135,7 @@ impl Stage {
             router.wait_best(PREFIX, next_hop, SOON)?;
             let paths = router.paths(PREFIX)?;
             let med = paths.first().and_then(|path| path.med);
-            let prefix = PREFIX.to_owned();
-            let expected =
-                Path { prefix, next_hop, as_path: vec![NODE_AS], origin: Origin::Igp, med, local_pref, best: true };
+            let expected = Path { local_pref, ..external(next_hop, med) };
             ensure!(paths == [expected], "{} has {paths:?}", router.kind());
             med.context("a route under a lease without MED")
         });

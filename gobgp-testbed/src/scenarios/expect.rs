@@ -1,5 +1,6 @@
 //! What the scenarios about sessions ask again and again: a router's whole table, and vipcast's account of a session.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -39,6 +40,7 @@ pub(super) fn external(next_hop: IpAddr, med: Option<u32>) -> Path {
         origin: Origin::Igp,
         med,
         local_pref: None,
+        communities: BTreeSet::new(),
         best: true,
     }
 }

@@ -7,9 +7,10 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 
 use super::SOON;
+use super::expect::external;
 use crate::cluster::{Cluster, PREFIX};
-use crate::lab::{NODE_AS, VIP, node_address};
-use crate::parts::router::{Conf, Kind, Origin, Path, Router};
+use crate::lab::{VIP, node_address};
+use crate::parts::router::{Conf, Kind, Path, Router};
 use crate::process::Process;
 use crate::{clock, wait};
 
@@ -50,15 +51,7 @@ fn expect_only(router: &Router, node: u8, local_pref: Option<u32>) -> Result<u32
     router.wait_best(PREFIX, next_hop, SOON)?;
     let paths = router.paths(PREFIX)?;
     let med = paths.first().and_then(|path| path.med).context("a route under a lease without MED")?;
-    let expected = Path {
-        prefix: PREFIX.to_owned(),
-        next_hop,
-        as_path: vec![NODE_AS],
-        origin: Origin::Igp,
-        med: Some(med),
-        local_pref,
-        best: true,
-    };
+    let expected = Path { local_pref, ..external(next_hop, Some(med)) };
     ensure!(paths == [expected], "{} has {paths:?}", router.kind());
     Ok(med)
 }

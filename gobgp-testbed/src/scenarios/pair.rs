@@ -7,11 +7,12 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 
 use super::SOON;
+use super::expect::external;
 use crate::cluster::{Cluster, PREFIX};
-use crate::lab::{NODE_AS, VIP, node_address};
+use crate::lab::{VIP, node_address};
 use crate::parts::api::Lease;
 use crate::parts::probe::Probe;
-use crate::parts::router::{Conf, Kind, Origin, Path, Router};
+use crate::parts::router::{Conf, Kind, Path, Router};
 use crate::process::Process;
 use crate::{clock, wait};
 
@@ -158,13 +159,9 @@ pub(super) struct Route {
 
 fn expect_table(router: &Router, routes: &[Route]) -> Result<()> {
     let path = |route: &Route| Path {
-        prefix: PREFIX.to_owned(),
-        next_hop: node_address(route.node),
-        as_path: vec![NODE_AS],
-        origin: Origin::Igp,
-        med: Some(route.med),
         local_pref: router.kind().shows_local_pref().then_some(100),
         best: route.best,
+        ..external(node_address(route.node), Some(route.med))
     };
     let expected: Vec<Path> = routes.iter().map(path).collect();
     wait::until(&format!("{} to have {routes:?}", router.kind()), SOON, || {

@@ -7,10 +7,11 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 
 use super::SOON;
+use super::expect::external;
 use crate::cluster::{Cluster, PREFIX};
 use crate::lab::{Cut, NODE_AS, Net, VIP, VIP6, node_address};
 use crate::parts::probe::Probe;
-use crate::parts::router::{Conf, Kind, Neighbor, Origin, Path};
+use crate::parts::router::{Conf, Kind, Neighbor, Path};
 use crate::{clock, wait};
 
 /// gobgpd takes its time to dial: 5-14 s.
@@ -32,15 +33,7 @@ pub(super) fn play(cluster: &mut Cluster) -> Result<()> {
     for router in &routers {
         router.wait_best(PREFIX, node_address(1), DIAL)?;
         let local_pref = if router.kind().shows_local_pref() { Some(100) } else { None };
-        let expected = Path {
-            prefix: PREFIX.to_owned(),
-            next_hop: node_address(1),
-            as_path: vec![NODE_AS],
-            origin: Origin::Igp,
-            med: Some(7),
-            local_pref,
-            best: true,
-        };
+        let expected = Path { local_pref, ..external(node_address(1), Some(7)) };
         let paths = router.paths(PREFIX)?;
         ensure!(paths == [expected], "{} has {paths:?}", router.kind());
         router.wait_best(PREFIX6, IpAddr::V6(Net::Data.v6(11)), SOON)?;
