@@ -18,6 +18,7 @@ use crate::time::Until;
 pub mod adj_out;
 pub mod backoff;
 pub mod fsm;
+pub mod keys;
 pub mod md5;
 mod settings;
 
@@ -35,7 +36,8 @@ mod speaker;
 pub mod watchdog;
 
 pub use settings::{
-    Attributes, BfdSettings, Connect, Hops, LocalEnd, NextHop, PeerHost, PeerKey, PeerSettings, SpeakerConfig,
+    Attributes, BfdSettings, Connect, Hops, LocalEnd, NextHop, Passwords, PeerHost, PeerKey, PeerSettings,
+    SpeakerConfig,
 };
 
 pub use crate::wire::bgp::Family;

@@ -1,6 +1,6 @@
 //! What the speaker is told about itself and each peer.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
@@ -24,6 +24,9 @@ pub struct SpeakerConfig {
     pub peers: Vec<PeerSettings>,
 }
 
+/// The passwords that changed since the start, by peer.
+pub type Passwords = BTreeMap<PeerKey, SecretString>;
+
 /// One peer.
 #[derive(Clone, Debug)]
 pub struct PeerSettings {
@@ -35,7 +38,7 @@ pub struct PeerSettings {
     pub asn: Option<u32>,
     /// What the operator calls it, for logs and status.
     pub description: Option<String>,
-    /// The TCP-MD5 key, 1 to 80 bytes.
+    /// The TCP-MD5 key at first, 1 to 80 bytes.
     pub password: Option<SecretString>,
     /// How far away it is.
     pub hops: Hops,

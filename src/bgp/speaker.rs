@@ -5,13 +5,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use secrecy::SecretString;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::error::Error;
 use super::fsm;
 use super::peer::{Peer, PeerStatus, Report, StopOrder, Wiring};
-use super::settings::{Hops, LocalEnd, PeerHost, PeerKey, PeerSettings, SpeakerConfig};
+use super::settings::{Hops, LocalEnd, Passwords, PeerHost, PeerKey, PeerSettings, SpeakerConfig};
 use super::socket::Target;
 use super::watchdog::Watchdog;
 use super::{RouteSet, fsm::SEND_HOLD_WITHOUT_HOLD};
@@ -28,6 +29,7 @@ pub struct Speaker {
     config: SpeakerConfig,
     watchdog: Watchdog,
     board: Arc<watch::Sender<BTreeMap<PeerKey, PeerStatus>>>,
+    passwords: watch::Receiver<Passwords>,
     stop: watch::Receiver<Option<StopOrder>>,
 }
 
@@ -35,6 +37,7 @@ pub struct Speaker {
 #[derive(Clone, Debug)]
 pub struct SpeakerHandle {
     board: Arc<watch::Sender<BTreeMap<PeerKey, PeerStatus>>>,
+    passwords: Arc<watch::Sender<Passwords>>,
     stop: Arc<watch::Sender<Option<StopOrder>>>,
 }
 
@@ -44,6 +47,15 @@ impl SpeakerHandle {
     #[must_use]
     pub fn status(&self) -> watch::Receiver<BTreeMap<PeerKey, PeerStatus>> {
         self.board.subscribe()
+    }
+
+    /// Gives a peer another password, 1 to 80 bytes. An attempt to connect gives way to one with it. A session goes on
+    /// until the peer takes the new password, which it is asked by a connection that is reset at once, and is then made
+    /// anew (Cease 6/6). A peer that had no password keeps none.
+    pub fn change_password(&self, peer: &PeerKey, password: SecretString) {
+        self.passwords.send_modify(|passwords| {
+            passwords.insert(peer.clone(), password);
+        });
     }
 
     /// Ends all sessions in good order: withdraw, deliver, Cease 6/2 with this text (RFC 9003), close. What is not
@@ -68,15 +80,16 @@ impl Speaker {
         let mut statuses = BTreeMap::new();
         for peer in &config.peers {
             peer.check(&config)?;
-            if statuses.insert(peer.key(), PeerStatus::new(now)).is_some() {
+            if statuses.insert(peer.key(), PeerStatus::new(now, peer.password.is_some())).is_some() {
                 return Err(Error::Duplicate(peer.key()));
             }
         }
         let watchdog = Watchdog::start().map_err(Error::Watchdog)?;
         let board = Arc::new(watch::Sender::new(statuses));
         let (stop, stopped) = watch::channel(None);
-        let handle = SpeakerHandle { board: board.clone(), stop: Arc::new(stop) };
-        Ok((Self { config, watchdog, board, stop: stopped }, handle))
+        let (passwords, changed) = watch::channel(Passwords::new());
+        let handle = SpeakerHandle { board: board.clone(), passwords: Arc::new(passwords), stop: Arc::new(stop) };
+        Ok((Self { config, watchdog, board, passwords: changed, stop: stopped }, handle))
     }
 
     /// Dials all peers and tells them `routes` until it is told to stop. If the sender of `routes` is dropped nobody
@@ -89,6 +102,7 @@ impl Speaker {
         for settings in &self.config.peers {
             let wiring = Wiring {
                 routes: routes.clone(),
+                passwords: self.passwords.clone(),
                 stop: self.stop.clone(),
                 report: Report::new(self.board.clone(), settings.key()),
                 watchdog: self.watchdog.clone(),

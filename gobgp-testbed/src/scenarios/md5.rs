@@ -17,13 +17,25 @@ use crate::wait;
 const RIGHT: &str = "correct-horse";
 const WRONG: &str = "battery-staple";
 
-/// What vipcast says where its SYN found only silence.
-const SILENCE: &str = "no connection within 5 s; MD5: nothing with a bad signature came back, so the peer is down or \
-                       filtered, or has another password or none and dropped our SYN";
+/// What vipcast says of a router with another password.
+const DIFFERS: &str = "no connection within 5 s; MD5: no SYN was answered, signed or not: the peer has another password \
+                       for us, or is down or filtered";
 
-/// What it says, after a number, where a reset without a signature came back.
-const UNSIGNED: &str = " unsigned segments came back: the port is closed or the peer has no password for us (counted \
-                        for this whole network namespace: where several peers have a password, it may be any)";
+/// Of one without.
+const ONLY_OURS: &str = "no connection within 5 s; MD5: a signed SYN was not answered and an unsigned one was: the peer \
+                         has no password for us";
+
+/// Of one that has a password while vipcast has none.
+const ONLY_THEIRS: &str = "no connection within 5 s; MD5: no password is set here: the peer has one for us, or is down \
+                           or filtered";
+
+/// Where nothing listens.
+const CLOSED: &str = "no connection within 5 s; MD5: an unsigned SYN was refused: the port is closed, or a firewall \
+                      refuses us";
+
+/// What it says, after a number, of a firewall's resets to gobgpd's port, while BIRD is silent too.
+const UNSIGNED: &str = " segments without a signature came from one of this peer, 10.77.0.2:179; an unsigned SYN was \
+                        refused: the port is closed, or a firewall refuses us";
 
 fn node_address6(number: u8) -> IpAddr {
     IpAddr::V6(Net::Data.v6(10 + number))
@@ -81,9 +93,9 @@ pub(super) fn passwords(cluster: &mut Cluster) -> Result<()> {
         let only_us = Watch::from_start(&right, router_address6(kind));
         let differs = Watch::from_start(&wrong, kind.address());
         let only_router = Watch::from_start(&none, kind.address());
-        ensure_reason("on our side only", kind, &only_us, SILENCE)?;
-        ensure_reason("the wrong one", kind, &differs, SILENCE)?;
-        ensure_reason("on the router's side only", kind, &only_router, "no connection within 5 s")?;
+        ensure_reason("on our side only", kind, &only_us, ONLY_OURS)?;
+        ensure_reason("the wrong one", kind, &differs, DIFFERS)?;
+        ensure_reason("on the router's side only", kind, &only_router, ONLY_THEIRS)?;
     }
     for router in &routers {
         only_the_right_ones_are_in(router)?;
@@ -133,7 +145,7 @@ pub(super) fn closed_port(cluster: &mut Cluster) -> Result<()> {
     }
     let vipcast = cluster.vipcast(1, &spec)?;
     for kind in kinds {
-        ensure_reason("and a closed port", kind, &Watch::from_start(&vipcast, kind.address()), SILENCE)?;
+        ensure_reason("and a closed port", kind, &Watch::from_start(&vipcast, kind.address()), CLOSED)?;
     }
     let session = Watch::new(&vipcast, kinds[0].address());
     let wall = Undo::table(

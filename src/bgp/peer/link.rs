@@ -155,7 +155,7 @@ impl Live {
 }
 
 /// Whether the connection could be made, once that is known.
-async fn outcome(stream: &TcpStream) -> io::Result<()> {
+pub(super) async fn outcome(stream: &TcpStream) -> io::Result<()> {
     stream.writable().await?;
     match stream.take_error()? {
         Some(error) => Err(error),

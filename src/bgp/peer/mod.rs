@@ -8,10 +8,12 @@
 //! The promises: the clock is compared with the end of what is announced before every write, and what is over is cut
 //! with a reset; nothing here waits for the peer; a flood of input is read one chunk a turn, after everything else.
 
+mod attempt;
 mod connection;
 mod input;
 mod link;
 mod output;
+mod probe;
 mod status;
 
 use std::io;
@@ -27,8 +29,8 @@ pub(super) use status::Report;
 use super::RouteSet;
 use super::adj_out::{AdjOut, Profile};
 use super::fsm::{self, Action, Close, Fsm, Input, Negotiated, Reason, State, StateName, Stop};
-use super::md5::Counters;
-use super::settings::{LocalEnd, PeerSettings};
+use super::keys::Keys;
+use super::settings::{LocalEnd, Passwords, PeerSettings};
 use super::socket::{self, Target};
 use super::sockopt;
 use super::speaker::user_timeout;
@@ -36,6 +38,7 @@ use super::watchdog::Watchdog;
 use crate::clock::{self, Timer};
 use crate::time::Instant;
 use crate::wire::bgp::Outgoing;
+use attempt::{Attempt, Trial};
 use link::Link;
 
 /// How long the peer may take to hear a NOTIFICATION out after an error.
@@ -67,6 +70,7 @@ struct Stopping {
 #[derive(Debug)]
 pub(super) struct Wiring {
     pub(super) routes: watch::Receiver<RouteSet>,
+    pub(super) passwords: watch::Receiver<Passwords>,
     pub(super) stop: watch::Receiver<Option<StopOrder>>,
     pub(super) report: Report,
     pub(super) watchdog: Watchdog,
@@ -83,8 +87,11 @@ pub(super) struct Peer {
     link: Link,
     /// The machine asked for a connection while the last one is still being closed.
     dial_pending: bool,
-    /// The MD5 counters before the attempt to connect.
-    md5_before: Option<Counters>,
+    keys: Keys,
+    /// From the dial until the connection is made or given up.
+    attempt: Option<Attempt>,
+    /// While the session goes on under a former password.
+    trial: Option<Trial>,
     /// The routes may differ from what the Adj-RIB-Out was told last.
     routes_new: bool,
     /// Whether somebody can still send routes.
@@ -105,12 +112,14 @@ impl Peer {
             local_as: machine.local_as,
             ibgp: machine.is_ibgp(),
             fsm: Fsm::new(machine),
+            keys: Keys::new(settings.password.clone()),
             target,
             settings,
             wiring,
             link: Link::None,
             dial_pending: false,
-            md5_before: None,
+            attempt: None,
+            trial: None,
             routes_new: true,
             routes_open: true,
             stopping: None,
@@ -167,6 +176,8 @@ impl Peer {
                 self.routes_new = true;
                 return;
             }
+            Ok(()) = self.wiring.passwords.changed() => return self.take_password(clock::now()),
+            answer = Trial::answer(&mut self.trial) => return self.tried(clock::now(), answer),
             event = self.link.event() => event,
         };
         self.on_event(event);
@@ -221,13 +232,8 @@ impl Peer {
             self.dial_pending = true;
             return;
         }
-        self.md5_before = self.target.password.as_ref().and_then(|_| md5_counters());
-        let routes = self.wiring.routes.clone();
-        let avoided = &self.settings.avoid_source;
-        let is_vip = move |address: IpAddr| {
-            avoided.contains(&address) || routes.borrow().contains_key(&IpNetwork::from(address))
-        };
-        match self.target.connect(&is_vip) {
+        self.begin_attempt(now);
+        match self.target.connect(&self.is_vip()) {
             Ok(stream) => self.link = Link::Dialing(stream),
             Err(error) => self.fsm.handle(now, Input::Down(error.to_string())),
         }
@@ -310,7 +316,9 @@ impl Peer {
     fn changed(&mut self, now: Instant, from: StateName, to: StateName, reason: &Reason) {
         let peer = self.settings.key();
         let text = self.explain(from, reason);
-        let failed = to == StateName::Idle && !matches!(reason, Reason::Stopped) && self.stopping.is_none();
+        self.note_password(from, to, reason);
+        let on_purpose = matches!(reason, Reason::Stopped | Reason::ConfigChanged) || self.stopping.is_some();
+        let failed = to == StateName::Idle && !on_purpose;
         if failed {
             tracing::warn!(%peer, %from, %to, reason = %text, "session state changed");
         } else {
@@ -332,17 +340,11 @@ impl Peer {
     }
 
     /// The reason, and what is known here about an attempt that failed.
-    fn explain(&self, from: StateName, reason: &Reason) -> String {
-        let md5 = self.md5_verdict(reason).map(|md5| md5.to_string());
+    fn explain(&mut self, from: StateName, reason: &Reason) -> String {
+        let md5 = self.evidence(reason).map(|evidence| evidence.to_string());
         let unreached = from == StateName::Connect && matches!(reason, Reason::ConnectTimeout | Reason::Down(_));
         let hops = (unreached && self.target.is_out_of_reach()).then(|| OUT_OF_REACH.to_owned());
         [Some(reason.to_string()), md5, hops].into_iter().flatten().collect::<Vec<_>>().join("; ")
-    }
-
-    /// What the kernel's counters say about an attempt with a password that found only silence.
-    fn md5_verdict(&self, reason: &Reason) -> Option<Counters> {
-        let before = self.md5_before.filter(|_| matches!(reason, Reason::ConnectTimeout))?;
-        md5_counters().map(|counters| counters.since(before))
     }
 
     /// The connection is gone, or has to be.
@@ -370,11 +372,6 @@ fn next_hops(local: IpAddr, settings: &PeerSettings, routes: &RouteSet) -> [Opti
         addresses.retain(|own| own.interface == *name);
     }
     [Some(local), socket::other_family_hop(&addresses, local, may_be)]
-}
-
-/// The counters of this thread's network namespace.
-fn md5_counters() -> Option<Counters> {
-    Counters::parse(&std::fs::read_to_string("/proc/thread-self/net/netstat").ok()?)
 }
 
 #[cfg(test)]

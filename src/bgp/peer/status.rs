@@ -15,6 +15,8 @@ use crate::time::Instant;
 /// How a peer stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PeerStatus {
+    /// Whether there is a password for it (TCP-MD5).
+    pub has_password: bool,
     /// The state of its session.
     pub state: StateName,
     /// Since when.
@@ -40,8 +42,9 @@ pub struct PeerStatus {
 
 impl PeerStatus {
     /// How a peer stands that was never dialled.
-    pub(in crate::bgp) const fn new(now: Instant) -> Self {
+    pub(in crate::bgp) const fn new(now: Instant, has_password: bool) -> Self {
         Self {
+            has_password,
             state: StateName::Idle,
             since: now,
             local: None,
@@ -74,6 +77,19 @@ pub(in crate::bgp) struct Report {
 impl Report {
     pub(in crate::bgp) const fn new(board: Arc<Board>, key: PeerKey) -> Self {
         Self { board, key }
+    }
+
+    /// The other peers, with a password or without, that were silent at any time since `began`: dialled in vain, or
+    /// still being dialled.
+    pub(super) fn silent_since(&self, began: Instant, has_password: bool) -> Vec<PeerKey> {
+        let board = self.board.borrow();
+        let is_silent = |status: &PeerStatus| match status.state {
+            StateName::Connect => true,
+            StateName::Idle => status.since >= began,
+            StateName::OpenSent | StateName::OpenConfirm | StateName::Established => false,
+        };
+        let others = board.iter().filter(|(key, status)| **key != self.key && status.has_password == has_password);
+        others.filter(|(_, status)| is_silent(status)).map(|(key, _)| key.clone()).collect()
     }
 
     /// Changes the status; who watches is told only if that made a difference.

@@ -14,6 +14,7 @@ use crate::time::Until;
 use crate::wire::bgp::{Capability, Family, Notification, Open, Outgoing, Session, encode};
 
 mod failures;
+mod passwords;
 mod sessions;
 
 /// A limit for what happens at once, on a machine that may be busy.

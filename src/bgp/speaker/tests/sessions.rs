@@ -16,6 +16,7 @@ fn a_session_comes_up_announces_withdraws_and_ends() {
     assert_eq!(
         status,
         PeerStatus {
+            has_password: false,
             state: StateName::Established,
             since: status.since,
             local: Some(local),

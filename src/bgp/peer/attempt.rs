@@ -1,0 +1,152 @@
+//! What is noted beside an attempt to connect, so that its silence can be explained; and the change of a password.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use ipnetwork::IpNetwork;
+
+use super::Peer;
+use super::probe::{LATE, Probe};
+use crate::bgp::fsm::{Input, Reason, Reset, StateName};
+use crate::bgp::md5::{Answer, Counters, Evidence};
+use crate::bgp::socket::Target;
+use crate::time::Instant;
+
+/// How often a peer that did not take the new password is asked again while the session goes on under the former.
+const ASK_AGAIN: Duration = Duration::from_secs(2);
+
+/// An attempt to connect.
+#[derive(Debug)]
+pub(super) struct Attempt {
+    began: Instant,
+    /// The kernel's counters then.
+    before: Option<Counters>,
+    /// The same without a password, where there is one.
+    unsigned: Option<Probe>,
+}
+
+/// Whether the peer takes the new password.
+#[derive(Debug)]
+pub(super) struct Trial {
+    probe: Probe,
+    is_told: bool,
+}
+
+impl Trial {
+    /// Waits for the answer; never, where there is no trial.
+    pub(super) async fn answer(trial: &mut Option<Self>) -> Answer {
+        match trial {
+            Some(trial) => trial.probe.wait().await,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+impl Peer {
+    /// Whether an address must not be our end.
+    pub(super) fn is_vip(&self) -> impl Fn(IpAddr) -> bool + Send + Sync + 'static {
+        let (routes, avoided) = (self.wiring.routes.clone(), self.settings.avoid_source.clone());
+        move |address| avoided.contains(&address) || routes.borrow().contains_key(&IpNetwork::from(address))
+    }
+
+    pub(super) fn begin_attempt(&mut self, now: Instant) {
+        self.target.password = self.keys.in_use().cloned();
+        let unsigned = self.target.password.as_ref().map(|_| {
+            let target = Target { password: None, ..self.target.clone() };
+            Probe::start(target, LATE, self.is_vip())
+        });
+        self.attempt = Some(Attempt { began: now, before: md5_counters(), unsigned });
+    }
+
+    /// What is known about an attempt that found only silence.
+    pub(super) fn evidence(&mut self, reason: &Reason) -> Option<Evidence> {
+        let Attempt { began, before, unsigned } =
+            self.attempt.as_mut().filter(|_| *reason == Reason::ConnectTimeout)?;
+        let counters = before.zip(md5_counters()).map(|(before, after)| after.since(before));
+        let has_password = self.target.password.is_some();
+        Some(Evidence {
+            has_password,
+            counters: counters.unwrap_or_default(),
+            unsigned: unsigned.as_mut().and_then(Probe::answer),
+            others: self.wiring.report.silent_since(*began, has_password),
+        })
+    }
+
+    /// The state changed: what that means for the passwords.
+    pub(super) fn note_password(&mut self, from: StateName, to: StateName, reason: &Reason) {
+        if from == StateName::Connect {
+            self.attempt = None;
+        }
+        match (from, to) {
+            (StateName::Connect, StateName::Idle) if *reason == Reason::ConnectTimeout => self.keys.silent(),
+            (StateName::Connect, StateName::Idle) => {}
+            (_, StateName::Idle) => {
+                self.keys.renew();
+                self.trial = None;
+            }
+            (_, StateName::OpenSent) => {
+                self.keys.connected();
+                self.ask_for_new(Duration::ZERO, false);
+            }
+            _ => {}
+        }
+    }
+
+    /// Takes a password that changed. Without a connection the next attempt is due at once; a connection goes on under
+    /// the password it was made with until the peer takes the new one.
+    pub(super) fn take_password(&mut self, now: Instant) {
+        let passwords = self.wiring.passwords.borrow_and_update();
+        let Some(password) = passwords.get(&self.settings.key()) else { return };
+        let connected = !matches!(self.fsm.state().name(), StateName::Idle | StateName::Connect);
+        if !self.keys.change(password, connected) {
+            return;
+        }
+        drop(passwords);
+        let peer = self.settings.key();
+        tracing::info!(%peer, connected, "the password changed");
+        self.trial = None;
+        if self.stopping.is_some() {
+            return;
+        }
+        if connected {
+            self.ask_for_new(Duration::ZERO, false);
+        } else {
+            self.start_anew(now);
+        }
+    }
+
+    fn ask_for_new(&mut self, delay: Duration, is_told: bool) {
+        if self.keys.is_former() {
+            let target = Target { password: self.keys.wanted().cloned(), ..self.target.clone() };
+            self.trial = Some(Trial { probe: Probe::start(target, delay, self.is_vip()), is_told });
+        }
+    }
+
+    pub(super) fn tried(&mut self, now: Instant, answer: Answer) {
+        let is_told = self.trial.take().is_some_and(|trial| trial.is_told);
+        let peer = self.settings.key();
+        if answer == Answer::Accepted {
+            tracing::info!(%peer, "the peer takes the new password: the session is made anew with it");
+            return self.start_anew(now);
+        }
+        if !is_told {
+            tracing::warn!(
+                %peer,
+                "the peer does not take the new password yet: the session goes on under the former one until it does"
+            );
+        }
+        self.ask_for_new(ASK_AGAIN, true);
+    }
+
+    /// Ends what there is, and dials at once. The key of a connection cannot be changed: the kernel would accept it,
+    /// and drop all that comes from then on.
+    fn start_anew(&mut self, now: Instant) {
+        self.keys.renew();
+        self.fsm.handle(now, Input::Reset(Reset::ConfigChange));
+    }
+}
+
+/// The counters of this thread's network namespace.
+fn md5_counters() -> Option<Counters> {
+    Counters::parse(&std::fs::read_to_string("/proc/thread-self/net/netstat").ok()?)
+}
