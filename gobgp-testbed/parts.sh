@@ -10,11 +10,13 @@ readonly PACKAGES="
 bird2           /usr/sbin/bird
 frr             /usr/lib/frr/bgpd
 openbgpd        /usr/sbin/bgpd
+exabgp          /usr/sbin/exabgp
 etcd-server     etcd
 etcd-client     etcdctl
 iproute2        ip
 iputils-ping    ping
 tcpdump         tcpdump
+tshark          tshark
 nftables        nft
 curl            curl
 git             git
@@ -25,7 +27,7 @@ gcc             cc
 libc6-dev       /usr/include/unistd.h
 "
 # The services that packages of the list bring; none of them may run on this machine because of us.
-readonly SERVICES="bird2:bird frr:frr openbgpd:openbgpd etcd-server:etcd nftables:nftables"
+readonly SERVICES="bird2:bird frr:frr openbgpd:openbgpd exabgp:exabgp etcd-server:etcd nftables:nftables"
 
 # ---- what must be there --------------------------------------------------------------------------------------------
 

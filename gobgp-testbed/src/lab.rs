@@ -6,6 +6,7 @@
 //!                                      ├── bird   .2  AS 65002 ──┐
 //!                                      ├── frr    .3  AS 65003 ──┴── client 10.79.0.0/24 ── client
 //!                                      ├── openbgpd .4  AS 65004
+//!                                      ├── exabgp .5  AS 65005
 //!                                      └── middle .9 ── far 10.80.0.0/24 ── a peer two hops away
 //! ```
 //!

@@ -41,6 +41,7 @@ fn command(words: &[String]) -> Result<ExitCode> {
         ["list"] => scenarios::list(),
         ["clean"] => run::clean()?,
         // The testbed's own helpers, run by itself.
+        ["exabgp-log", file] => parts::exabgp::helper(file)?,
         ["reap", id] => run::reap(id)?,
         ["probe", target, micros] => {
             let every = micros.parse().context("the interval is a number of microseconds")?;

@@ -106,6 +106,27 @@ pub(super) fn from_openbgpd(entry: &Value) -> Result<BTreeSet<String>> {
     Ok(standard.chain(extended).chain(words("large_communities")?).collect())
 }
 
+/// From the attributes of an update as `ExaBGP` tells of it.
+pub(super) fn from_exabgp(attributes: &Value) -> Result<BTreeSet<String>> {
+    let list = |attribute: &str| attributes.get(attribute).and_then(Value::as_array).cloned().unwrap_or_default();
+    let mut all = BTreeSet::new();
+    for entry in list("community").iter().chain(&list("large-community")) {
+        let numbers = entry.as_array().with_context(|| format!("exabgp wrote the community {entry}"))?;
+        all.insert(numbers.iter().map(Value::to_string).collect::<Vec<_>>().join(":"));
+    }
+    for entry in list("extended-community") {
+        let text = entry.get("string").and_then(Value::as_str);
+        let text = text.with_context(|| format!("exabgp wrote the community {entry}"))?;
+        // It marks an AS of four octets with an L.
+        all.insert(match text.split_once(':') {
+            Some(("target", rest)) => format!("rt:{}", rest.replace('L', "")),
+            Some(("origin", rest)) => format!("soo:{}", rest.replace('L', "")),
+            _ => text.to_owned(),
+        });
+    }
+    Ok(all)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -174,5 +195,14 @@ mod tests {
             "extended_communities":["rt 65000:1","soo 65000:7","rt 10.0.0.1:5","rt 4200000001:9"],
             "large_communities":["65000:1:2","4200000001:4:5"]});
         assert_eq!(from_openbgpd(&entry).unwrap(), expected());
+    }
+
+    #[test]
+    fn reads_them_as_exabgp_4_2_writes_them() {
+        let attributes = json!({"community":[[65000,1],[65535,0],[65535,666],[65535,65281],[65535,65283]],
+            "large-community":[[65000,1,2],[4_200_000_001_u32,4,5]],
+            "extended-community":[{"value":1,"string":"target:65000:1"},{"value":1,"string":"origin:65000:7"},
+                {"value":1,"string":"target:10.0.0.1:5"},{"value":1,"string":"target:4200000001L:9"}]});
+        assert_eq!(from_exabgp(&attributes).unwrap(), expected());
     }
 }

@@ -7,6 +7,7 @@ pub mod capture;
 pub mod communities;
 pub mod contend;
 pub mod etcd;
+pub mod exabgp;
 pub mod frr;
 pub mod gobgpd;
 pub mod heard;

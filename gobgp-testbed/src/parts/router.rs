@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 
 pub use super::path::{Origin, Path, Session};
-use super::{bird, frr, gobgpd, openbgpd};
+use super::{bird, exabgp, frr, gobgpd, openbgpd};
 use crate::host::Host;
 use crate::lab::{NODE_AS, Net};
 use crate::process::{Log, Process};
@@ -25,10 +25,12 @@ pub enum Kind {
     Frr,
     /// `OpenBGPD`: does not forward here.
     Openbgpd,
+    /// `ExaBGP`: has no table of its own and chooses no best path; what it heard last of each peer stands for one.
+    Exabgp,
 }
 
 impl Kind {
-    /// All four.
+    /// The four that are routers in earnest.
     pub const ALL: [Self; 4] = [Self::Gobgpd, Self::Bird, Self::Frr, Self::Openbgpd];
 
     /// Its number in the lab's networks.
@@ -39,6 +41,7 @@ impl Kind {
             Self::Bird => 2,
             Self::Frr => 3,
             Self::Openbgpd => 4,
+            Self::Exabgp => 5,
         }
     }
 
@@ -74,6 +77,7 @@ impl fmt::Display for Kind {
             Self::Bird => "bird",
             Self::Frr => "frr",
             Self::Openbgpd => "openbgpd",
+            Self::Exabgp => "exabgp",
         })
     }
 }
@@ -115,7 +119,7 @@ pub struct Neighbor {
     pub families: Vec<Family>,
     /// Take IPv4 routes with an IPv6 next hop (RFC 8950). gobgpd always does, `OpenBGPD` 7.7 never.
     pub extended_next_hop: bool,
-    /// Dial it (gobgpd only, where it plays the node's part); otherwise the router waits to be dialled.
+    /// Dial it (gobgpd, where it plays the node's part, and `ExaBGP`); otherwise the router waits to be dialled.
     pub dial: bool,
 }
 
@@ -216,6 +220,7 @@ impl Router {
             Kind::Bird => vec![bird::start(&self.host, &conf)?],
             Kind::Frr => frr::start(&self.host, &conf)?,
             Kind::Openbgpd => vec![openbgpd::start(&self.host, &conf)?],
+            Kind::Exabgp => vec![exabgp::start(&self.host, &conf)?],
         };
         self.processes.replace(processes);
         let listening = format!("{} to know its peers", self.kind);
@@ -305,6 +310,7 @@ impl Router {
             Kind::Bird => bird::paths(&self.host, prefix),
             Kind::Frr => frr::paths(&self.host, prefix),
             Kind::Openbgpd => openbgpd::paths(&self.host, prefix),
+            Kind::Exabgp => exabgp::paths(&self.host, prefix),
         }
         .with_context(|| format!("failed to read the table of {}", self.kind))
     }
@@ -327,6 +333,7 @@ impl Router {
             Kind::Bird => bird::sessions(&self.host),
             Kind::Frr => frr::sessions(&self.host),
             Kind::Openbgpd => openbgpd::sessions(&self.host),
+            Kind::Exabgp => exabgp::sessions(&self.host, &self.conf.borrow().neighbors),
         }
         .with_context(|| format!("failed to read the sessions of {}", self.kind))
     }
@@ -394,6 +401,15 @@ impl Router {
     pub fn originate(&self, prefix: &str, next_hop: IpAddr, med: u32) -> Result<()> {
         ensure!(self.kind == Kind::Gobgpd, "only gobgpd originates");
         gobgpd::originate(&self.host, prefix, next_hop, med)
+    }
+
+    /// Gives `ExaBGP` a command of its API, such as `announce route 192.0.2.0/24 next-hop self`.
+    ///
+    /// # Errors
+    /// When the router is not `ExaBGP`, or not running.
+    pub fn tell(&self, command: &str) -> Result<()> {
+        ensure!(self.kind == Kind::Exabgp, "only exabgp takes commands by a file");
+        exabgp::tell(&self.host, command)
     }
 
     /// A report for a failed scenario: sessions and paths.
