@@ -13,9 +13,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::cluster::{Cluster, check_tools};
+use crate::cluster::Cluster;
 use crate::host::capture;
 use crate::paths;
+use crate::site::{Site, check_tools};
 use figures::{Figures, SIZE, Who};
 
 /// How often everything is measured.
@@ -47,7 +48,7 @@ pub fn play(names: &[&str]) -> Result<()> {
     }
     check_tools()?;
     describe()?;
-    let mut cluster = Cluster::start()?;
+    let mut cluster = Cluster::start(Site::build()?)?;
     let mut figures = Figures::default();
     sizes(&mut figures)?;
     for part in PARTS.iter().filter(|part| names.is_empty() || names.contains(&part.name)) {
@@ -55,7 +56,7 @@ pub fn play(names: &[&str]) -> Result<()> {
         let measured = cluster.reset().and_then(|()| (part.measure)(&mut cluster, &mut figures));
         if measured.is_err() {
             println!("{}", cluster.report());
-            cluster.lab.run.keep_logs();
+            cluster.site.lab.run.keep_logs();
         }
         measured.with_context(|| format!("failed to measure {:?}", part.name))?;
     }

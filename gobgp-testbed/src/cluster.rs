@@ -1,37 +1,29 @@
-//! Three Kubernetes nodes on a lab: etcd, an API server per node, kube-vip's role for vipcast; shared by all scenarios.
+//! Three Kubernetes nodes on a site: etcd, an API server per node, kube-vip's role for vipcast.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::process::Command;
-use std::rc::Rc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use crate::host::{Host, capture};
-use crate::lab::{Lab, NODE_AS, Net, VIP, VIP6};
+use crate::host::Host;
+use crate::lab::{Lab, Net, VIP};
 use crate::parts::api::{Api, LEASES, Lease, VIPCAST_USER};
 use crate::parts::apiserver::{self, ApiServer};
 use crate::parts::etcd::Etcd;
 use crate::parts::pki::{Pair, Pki};
-use crate::parts::router::{Conf, Kind, Router};
+use crate::parts::router::Router;
 use crate::parts::vipcast::Spec;
-use crate::process::Process;
-use crate::{clock, wait};
+use crate::site::{Site, step};
+use crate::wait;
 
 /// How long the slowest machine may take to start three API servers.
 const API_START: Duration = Duration::from_secs(240);
-/// The prefix that the routers see.
-pub const PREFIX: &str = "10.88.0.40/32";
 
 /// The nodes and what runs on them and beside them.
 #[derive(Debug)]
 pub struct Cluster {
-    vipcasts: Vec<Rc<Process>>,
-    routers: Vec<Rc<Router>>,
-    router_hosts: BTreeMap<Kind, Host>,
     /// Node 1's first.
     pub servers: Vec<ApiServer>,
     /// One member, on a host of its own.
@@ -43,17 +35,17 @@ pub struct Cluster {
     pub pki: Pki,
     admin: Pair,
     user: Pair,
-    /// The hosts, last to go.
-    pub lab: Lab,
+    /// The hosts with routers and vipcasts, last to go.
+    pub site: Site,
 }
 
 impl Cluster {
-    /// Builds the lab and brings Kubernetes up; prints a line for each long step.
+    /// Brings Kubernetes up on a site; prints a line for each long step.
     ///
     /// # Errors
     /// When something is missing or does not come up.
-    pub fn start() -> Result<Self> {
-        let lab = step("network namespaces", Lab::build)?;
+    pub fn start(site: Site) -> Result<Self> {
+        let lab = &site.lab;
         let pki = Pki::create(&lab.run.dir().join("pki"))?;
         let etcd_host = lab.host("etcd", &[(Net::Management, 5)])?;
         let etcd = step("etcd", || {
@@ -61,25 +53,12 @@ impl Cluster {
             etcd.wait_healthy(Duration::from_secs(30))?;
             Ok(etcd)
         })?;
-        let servers = step("three API servers", || start_servers(&lab, &pki, &etcd.endpoints()))?;
+        let servers = step("three API servers", || start_servers(lab, &pki, &etcd.endpoints()))?;
         let admin = pki.client("kubernetes-admin", Some("system:masters"))?;
         let user = pki.client(VIPCAST_USER, None)?;
-        let routers = Vec::new();
-        let router_hosts = BTreeMap::new();
-        let (vipcasts, stacked) = (Vec::new(), None);
-        let cluster =
-            Self { vipcasts, routers, router_hosts, servers, etcd, etcd_host, stacked, pki, admin, user, lab };
+        let cluster = Self { servers, etcd, etcd_host, stacked: None, pki, admin, user, site };
         step("kube-vip's ClusterRole", || cluster.api(1)?.grant_kube_vip_role())?;
         Ok(cluster)
-    }
-
-    /// Node 1, 2 or 3.
-    ///
-    /// # Errors
-    /// When there is no such node.
-    pub fn node(&self, number: u8) -> Result<&Host> {
-        let node = usize::from(number).checked_sub(1).and_then(|index| self.lab.nodes.get(index));
-        node.with_context(|| format!("there is no node {number}"))
     }
 
     /// etcd's host.
@@ -93,9 +72,9 @@ impl Cluster {
     /// # Errors
     /// When there is no such node.
     pub fn api(&self, number: u8) -> Result<Api> {
-        self.node(number)?;
+        self.site.node(number)?;
         Ok(Api {
-            host: self.lab.ops.clone(),
+            host: self.site.lab.ops.clone(),
             server: server(number),
             authority: self.pki.authority.clone(),
             client: self.admin.clone(),
@@ -158,48 +137,9 @@ impl Cluster {
     /// # Errors
     /// When it cannot be written.
     pub fn kubeconfig(&self, number: u8) -> Result<PathBuf> {
-        let file = self.node(number)?.file("vipcast.conf");
+        let file = self.site.node(number)?.file("vipcast.conf");
         self.pki.kubeconfig(&file, &server(number), &self.user)?;
         Ok(file)
-    }
-
-    /// Starts a router of the lab. It ends with the scenario.
-    ///
-    /// # Errors
-    /// When it does not start.
-    pub fn router(&mut self, kind: Kind, conf: Conf) -> Result<Rc<Router>> {
-        let host = self.router_host(kind)?;
-        let router = Rc::new(Router::start(kind, &host, conf)?);
-        self.routers.push(Rc::clone(&router));
-        Ok(router)
-    }
-
-    /// Starts a router on another host than its own.
-    ///
-    /// # Errors
-    /// When it does not start.
-    pub fn router_on(&mut self, host: &Host, kind: Kind, conf: Conf) -> Result<Rc<Router>> {
-        let router = Rc::new(Router::start(kind, host, conf)?);
-        self.routers.push(Rc::clone(&router));
-        Ok(router)
-    }
-
-    /// A router's host, made at first need.
-    ///
-    /// # Errors
-    /// When the kernel refuses it.
-    pub fn router_host(&mut self, kind: Kind) -> Result<Host> {
-        if let Some(host) = self.router_hosts.get(&kind) {
-            return Ok(host.clone());
-        }
-        let number = kind.number();
-        let host = if kind.forwards() {
-            self.lab.forwarding_host(&kind.to_string(), &[(Net::Data, number), (Net::Client, number)])?
-        } else {
-            self.lab.host(&kind.to_string(), &[(Net::Data, number)])?
-        };
-        self.router_hosts.insert(kind, host.clone());
-        Ok(host)
     }
 
     /// The main job's flags for a node: the VIP on `lo` under the lease 5/3/1, these routers as peers with hold
@@ -208,32 +148,12 @@ impl Cluster {
     /// # Errors
     /// When there is no such node.
     pub fn spec(&self, number: u8, routers: &[&Router]) -> Result<Spec> {
-        let spec = Spec::manager()
-            .switch("bgp")
-            .switch("controlplane")
-            .switch("leaderElection")
-            .flag("address", VIP)
-            .flag("interface", "lo")
-            .flag("localAS", NODE_AS)
-            .flag("bgpRouterID", Net::Data.v4(10 + number))
-            .flag("bgpHoldTimer", 9)
-            .flag("bgpKeepAliveInterval", 3)
+        let spec = self.site.spec(number, routers).without("leaderElection=false").switch("leaderElection");
+        Ok(spec
             .flag("k8sConfigPath", self.kubeconfig(number)?.display())
-            .flag("nodeName", self.node(number)?.name())
             .flag("leaseDuration", 5)
             .flag("leaseRenewDuration", 3)
-            .flag("leaseRetry", 1);
-        Ok(routers.iter().fold(spec, |spec, router| spec.peer(router.kind().address(), router.kind().asn(), "", false)))
-    }
-
-    /// Starts vipcast on a node. It ends with the scenario.
-    ///
-    /// # Errors
-    /// When the program is missing.
-    pub fn vipcast(&mut self, number: u8, spec: &Spec) -> Result<Rc<Process>> {
-        let process = Rc::new(spec.start(self.node(number)?)?);
-        self.vipcasts.push(Rc::clone(&process));
-        Ok(process)
+            .flag("leaseRetry", 1))
     }
 
     /// The client's HTTPS request to `https://<address>:6443/version`, verified against the cluster's authority; the
@@ -245,6 +165,7 @@ impl Cluster {
         let url = format!("https://{address}:{}/version", apiserver::PORT);
         let authority = self.pki.authority.display().to_string();
         let said = self
+            .site
             .lab
             .client
             .exec("curl", &["-sS", "--max-time", "3", "--cacert", &authority, "-w", "%{http_code} %{certs}", &url])?;
@@ -253,34 +174,12 @@ impl Cluster {
         by.with_context(|| format!("no node's name in the certificate {said:?}"))
     }
 
-    /// Ends vipcasts and routers, heals the network, removes Leases and left-over addresses: as after
-    /// [`Cluster::start`].
+    /// [`Site::reset`], heals Kubernetes and removes Leases: as after [`Cluster::start`].
     ///
     /// # Errors
     /// When something cannot be undone.
     pub fn reset(&mut self) -> Result<()> {
-        self.vipcasts.clear();
-        self.routers.clear();
-        self.lab.heal_all()?;
-        for host in self.router_hosts.values().filter(|host| matches!(host.name(), "bird" | "frr")) {
-            // FRR's routes hang on nexthop objects and go with them; `route flush` cannot remove them.
-            host.ip("nexthop flush")?;
-            for family in ["-4", "-6"] {
-                host.ip(&format!("{family} route flush proto bird"))?;
-                host.ip(&format!("{family} route flush proto bgp"))?;
-            }
-        }
-        self.lab.client_via(Kind::Bird.number())?;
-        for node in &self.lab.nodes {
-            self.lab.carrier(node, Net::Data, true)?;
-            self.lab.carrier(node, Net::Management, true)?;
-            // What a killed vipcast left bound, wherever it bound it.
-            for address in node.addresses("lo")?.into_iter().filter(|a| [IpAddr::V4(VIP), IpAddr::V6(VIP6)].contains(a))
-            {
-                node.ip(&format!("address del {address} dev lo"))?;
-            }
-            node.nft("flush ruleset")?;
-        }
+        self.site.reset()?;
         self.etcd.thaw()?;
         self.unstack_etcd()?;
         for server in &mut self.servers {
@@ -300,7 +199,7 @@ impl Cluster {
     /// When something does not come up.
     pub fn stack_etcd(&mut self) -> Result<()> {
         let address = |number: u8| Net::Management.v4(10 + number);
-        let seats = self.lab.nodes.iter().cloned().zip((1..=3).map(address)).collect();
+        let seats = self.site.lab.nodes.iter().cloned().zip((1..=3).map(address)).collect();
         let etcd = self.stacked.insert(Etcd::start(seats)?);
         etcd.wait_healthy(Duration::from_secs(30))?;
         for (server, number) in self.servers.iter_mut().zip(1..) {
@@ -333,25 +232,14 @@ impl Cluster {
         Ok(())
     }
 
-    /// What a failed scenario leaves to read: the Lease, the routers' tables, the ends of all logs of parts that ran
-    /// in it.
+    /// What a failed scenario leaves to read: the Lease, and [`Site::report`].
     #[must_use]
     pub fn report(&self) -> String {
-        let mut text = match self.lease() {
+        let lease = match self.lease() {
             Ok(Some(lease)) => format!("Lease: {:#}\n", lease.0),
             other => format!("Lease: {other:?}\n"),
         };
-        for router in &self.routers {
-            text += &format!("{}\n", router.report(PREFIX));
-        }
-        for node in &self.lab.nodes {
-            text += &format!("{} has on lo: {:?}\n", node.name(), node.addresses("lo"));
-        }
-        let logs = self.vipcasts.iter().map(|process| process.log().clone());
-        for log in logs.chain(self.routers.iter().filter_map(|router| router.log().ok())) {
-            text += &format!("--- {}\n{}\n", log.path().display(), log.tail(40));
-        }
-        text
+        lease + &self.site.report()
     }
 }
 
@@ -366,30 +254,4 @@ fn start_servers(lab: &Lab, pki: &Pki, etcd: &str) -> Result<Vec<ApiServer>> {
         .collect::<Result<_>>()?;
     servers.iter().try_for_each(|server| server.wait_ready(API_START))?;
     Ok(servers)
-}
-
-/// One long step with its line of progress.
-///
-/// # Errors
-/// The step's own.
-pub fn step<T>(what: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
-    let start = clock::now();
-    println!("  {what} ...");
-    let done = work().with_context(|| format!("failed at the step: {what}"))?;
-    println!("  {what}: {:.1} s", clock::since(start).as_secs_f64());
-    Ok(done)
-}
-
-/// Fails early and plainly where a tool that everything needs is missing.
-///
-/// # Errors
-/// Names all that are missing.
-pub fn check_tools() -> Result<()> {
-    let tools = ["ip", "nft", "curl", "sysctl", "id"];
-    let missing: Vec<&str> =
-        tools.into_iter().filter(|tool| capture(Command::new("which").arg(tool)).is_err()).collect();
-    if !missing.is_empty() {
-        bail!("{missing:?} are missing: gobgp-testbed/run setup installs them");
-    }
-    Ok(())
 }

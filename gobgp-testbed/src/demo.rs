@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::cluster::{Cluster, PREFIX, check_tools, step};
+use crate::cluster::Cluster;
 use crate::lab::{VIP, node_address};
 use crate::parts::probe::Probe;
 use crate::parts::router::{Conf, Kind, Router};
 use crate::process::Process;
+use crate::site::{PREFIX, Site, check_tools, step};
 use crate::{clock, paths};
 
 /// Between two looks at everything.
@@ -30,12 +31,12 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub fn play(keep: bool) -> Result<()> {
     check_tools()?;
     println!("building three nodes with a Kubernetes API, two routers and a client in network namespaces");
-    let mut cluster = Cluster::start()?;
+    let mut cluster = Cluster::start(Site::build()?)?;
     let (gobgpd, bird) = step("gobgpd and BIRD", || {
-        let gobgpd = cluster.router(Kind::Gobgpd, Conf::new(Kind::Gobgpd))?;
-        Ok((gobgpd, cluster.router(Kind::Bird, Conf::new(Kind::Bird))?))
+        let gobgpd = cluster.site.router(Kind::Gobgpd, Conf::new(Kind::Gobgpd))?;
+        Ok((gobgpd, cluster.site.router(Kind::Bird, Conf::new(Kind::Bird))?))
     })?;
-    let probe = Probe::start(&cluster.lab.client, IpAddr::V4(VIP), Duration::from_millis(2))?;
+    let probe = Probe::start(&cluster.site.lab.client, IpAddr::V4(VIP), Duration::from_millis(2))?;
     println!("\n  time s  what happens");
     let mut timeline = Timeline::new(Rc::clone(&gobgpd), probe);
     let vipcasts = start_nodes(&mut cluster, &[&gobgpd, &bird], &mut timeline)?;
@@ -63,7 +64,7 @@ fn start_nodes(cluster: &mut Cluster, routers: &[&Router], timeline: &mut Timeli
     let mut vipcasts = Vec::new();
     for number in 1..=3 {
         let spec = cluster.spec(number, routers)?;
-        vipcasts.push(cluster.vipcast(number, &spec)?);
+        vipcasts.push(cluster.site.vipcast(number, &spec)?);
         timeline.say("start", &format!("vipcast on n{number}"));
     }
     Ok(vipcasts)
@@ -71,7 +72,7 @@ fn start_nodes(cluster: &mut Cluster, routers: &[&Router], timeline: &mut Timeli
 
 /// Says how to look inside and lets go of everything without ending it.
 fn leave(mut cluster: Cluster, timeline: Timeline, vipcasts: Vec<Rc<Process>>, bird: Rc<Router>) {
-    let run = &cluster.lab.run;
+    let run = &cluster.site.lab.run;
     let exec = |host: &str, words: &str| println!("  ip netns exec {} {words}", run.namespace(host));
     println!("\nleft running; to look inside:");
     let gobgp = paths::cached("gobgp").map_or_else(|_| "gobgp".to_owned(), |path| path.display().to_string());
@@ -81,7 +82,7 @@ fn leave(mut cluster: Cluster, timeline: Timeline, vipcasts: Vec<Rc<Process>>, b
     println!("  birdc -s {}/bird-bird.ctl show route for {VIP} all", run.dir().display());
     println!("  ls {}      the logs: n1-vipcast.log, gobgpd-gobgpd.log ...", run.dir().display());
     println!("to end it: testbed clean (gobgp-testbed/run clean)");
-    cluster.lab.run.leave_running();
+    cluster.site.lab.run.leave_running();
     // What owns the processes and namespaces must not be dropped.
     std::mem::forget((cluster, timeline, vipcasts, bird));
 }

@@ -3,7 +3,7 @@
 //! From the bottom up:
 //! [`run`] is one run of the testbed (its directory, its namespaces, and who takes them down when it dies),
 //! [`host`] a network namespace with its processes, [`lab`] the hosts wired together,
-//! [`parts`] what runs on them, [`cluster`] three Kubernetes nodes made of these,
+//! [`parts`] what runs on them, [`site`] the lab with routers and vipcasts, [`cluster`] three Kubernetes nodes on it,
 //! [`scenarios`] what must hold, [`demo`] the same to look at, [`bench`] its figures.
 //!
 //! What it does not do: it never touches the machine's own network, and it knows nothing of vipcast's inside: vipcast
@@ -20,4 +20,5 @@ pub mod paths;
 pub mod process;
 pub mod run;
 pub mod scenarios;
+pub mod site;
 pub mod wait;

@@ -13,12 +13,13 @@ use super::figures::{
     TERM_NEXT, TERM_SILENCE, Who,
 };
 use super::{PATIENCE, RUNS, millis};
-use crate::cluster::{Cluster, PREFIX};
+use crate::cluster::Cluster;
 use crate::lab::{Cut, Net, VIP, node_address};
 use crate::parts::probe::{Answer, Probe};
 use crate::parts::rib::Rib;
 use crate::parts::router::{Conf, Kind, Router};
 use crate::process::Process;
+use crate::site::PREFIX;
 use crate::{clock, wait};
 
 /// How long the client is heard after the move: long enough to see traffic go to the wrong node.
@@ -57,8 +58,8 @@ struct Field<'a> {
 }
 
 pub(super) fn measure(cluster: &mut Cluster, figures: &mut Figures) -> Result<()> {
-    let gobgpd = cluster.router(Kind::Gobgpd, Conf::new(Kind::Gobgpd))?;
-    let bird = cluster.router(Kind::Bird, Conf::new(Kind::Bird))?;
+    let gobgpd = cluster.site.router(Kind::Gobgpd, Conf::new(Kind::Gobgpd))?;
+    let bird = cluster.site.router(Kind::Bird, Conf::new(Kind::Bird))?;
     let rib = Rib::watch(&gobgpd)?;
     let mut field = Field { cluster, routers: [gobgpd, bird], rib, vipcasts: BTreeMap::new() };
     (1..=3).try_for_each(|number| field.start(number))?;
@@ -77,7 +78,7 @@ pub(super) fn measure(cluster: &mut Cluster, figures: &mut Figures) -> Result<()
 impl Field<'_> {
     fn start(&mut self, number: u8) -> Result<()> {
         let spec = self.cluster.spec(number, &self.routers.each_ref().map(Rc::as_ref))?;
-        let vipcast = self.cluster.vipcast(number, &spec)?;
+        let vipcast = self.cluster.site.vipcast(number, &spec)?;
         self.vipcasts.insert(number, vipcast);
         Ok(())
     }
@@ -100,7 +101,7 @@ impl Field<'_> {
 
     /// Strikes the leader and measures until another node serves the client; the client's longest silence.
     fn strike(&self, blow: Blow, leader: u8, figures: &mut Figures) -> Result<Duration> {
-        let probe = Probe::start(&self.cluster.lab.client, IpAddr::V4(VIP), Duration::from_millis(2))?;
+        let probe = Probe::start(&self.cluster.site.lab.client, IpAddr::V4(VIP), Duration::from_millis(2))?;
         probe.wait_answer(leader, Duration::ZERO, PATIENCE)?;
         let from = clock::now();
         self.deal(blow, leader)?;
@@ -135,9 +136,9 @@ impl Field<'_> {
             }
             Blow::Freeze => self.vipcast(leader)?.freeze(),
             Blow::Cut => {
-                let node = self.cluster.node(leader)?;
-                self.cluster.lab.cut(node, Net::Data, Cut::Both)?;
-                self.cluster.lab.cut(node, Net::Management, Cut::Both)
+                let node = self.cluster.site.node(leader)?;
+                self.cluster.site.lab.cut(node, Net::Data, Cut::Both)?;
+                self.cluster.site.lab.cut(node, Net::Management, Cut::Both)
             }
         }
     }
@@ -150,7 +151,7 @@ impl Field<'_> {
             }
             Blow::Kill => self.start(leader),
             Blow::Freeze => self.vipcast(leader)?.thaw(),
-            Blow::Cut => self.cluster.lab.heal_all(),
+            Blow::Cut => self.cluster.site.lab.heal_all(),
         }
     }
 }

@@ -9,10 +9,11 @@ use anyhow::{Context, Result, ensure};
 
 use super::figures::{API_CALLS, FOLLOWER_CPU, FOLLOWER_MEMORY, Figure, Figures, LEADER_CPU, LEADER_MEMORY, Who};
 use super::{PATIENCE, RUNS};
-use crate::cluster::{Cluster, PREFIX};
+use crate::cluster::Cluster;
 use crate::lab::{NODE_AS, Net, node_address};
 use crate::parts::router::{Conf, Kind, Neighbor, Router};
 use crate::process::Process;
+use crate::site::PREFIX;
 use crate::{clock, wait};
 
 /// One run.
@@ -21,7 +22,7 @@ const WINDOW: Duration = Duration::from_secs(20);
 const LOOK: Duration = Duration::from_millis(500);
 
 pub(super) fn measure(cluster: &mut Cluster, figures: &mut Figures) -> Result<()> {
-    let router = cluster.router(Kind::Gobgpd, Conf::new(Kind::Gobgpd))?;
+    let router = cluster.site.router(Kind::Gobgpd, Conf::new(Kind::Gobgpd))?;
     let alone = with_gobgpd(cluster, &router, figures)?;
     let vipcasts = start(cluster, &router)?;
     let leader = cluster.wait_leader(PATIENCE)?;
@@ -47,7 +48,7 @@ fn start(cluster: &mut Cluster, router: &Router) -> Result<Vec<Rc<Process>>> {
     let mut vipcasts = Vec::new();
     for number in 1..=3 {
         let spec = cluster.spec(number, &[router])?;
-        vipcasts.push(cluster.vipcast(number, &spec)?);
+        vipcasts.push(cluster.site.vipcast(number, &spec)?);
     }
     (1..=3).try_for_each(|number| router.wait_established(node_address(number), PATIENCE))?;
     Ok(vipcasts)
@@ -58,7 +59,7 @@ fn with_gobgpd(cluster: &Cluster, router: &Router, figures: &mut Figures) -> Res
     let kind = router.kind();
     let neighbors = vec![Neighbor { asn: kind.asn(), dial: true, ..Neighbor::new(kind.address()) }];
     let conf = Conf { asn: NODE_AS, router_id: Net::Data.v4(11), neighbors, ..Conf::new(Kind::Gobgpd) };
-    let speaker = Router::start(Kind::Gobgpd, cluster.node(1)?, conf)?;
+    let speaker = Router::start(Kind::Gobgpd, cluster.site.node(1)?, conf)?;
     speaker.originate(PREFIX, node_address(1), 7)?;
     router.wait_best(PREFIX, node_address(1), PATIENCE)?;
     let processes = speaker.processes();

@@ -10,13 +10,14 @@ use super::figures::{
     ESTABLISHED, FIRST_UPDATE, Figures, LEASE_ROUTE, LEASE_WIRE, ROUTE_ALONE, ROUTE_LEASE, TERM_GONE, TERM_WIRE, Who,
 };
 use super::{PATIENCE, RUNS, millis};
-use crate::cluster::{Cluster, PREFIX};
+use crate::cluster::Cluster;
 use crate::host::Host;
 use crate::lab::{NODE_AS, Net, node_address};
 use crate::parts::capture::{Capture, Seen, What};
 use crate::parts::rib::{Change, Rib};
 use crate::parts::router::{Conf, Kind, Neighbor, Router};
 use crate::parts::vipcast::Spec;
+use crate::site::PREFIX;
 use crate::{clock, wait};
 
 /// Node 1, the router, and what is seen of both.
@@ -29,8 +30,8 @@ struct Stage {
 }
 
 pub(super) fn measure(cluster: &mut Cluster, figures: &mut Figures) -> Result<()> {
-    let router = cluster.router(Kind::Gobgpd, Conf::new(Kind::Gobgpd))?;
-    let node = cluster.node(1)?.clone();
+    let router = cluster.site.router(Kind::Gobgpd, Conf::new(Kind::Gobgpd))?;
+    let node = cluster.site.node(1)?.clone();
     let wire = Capture::start(&node, Net::Data)?;
     let rib = Rib::watch(&router)?;
     let leased = cluster.spec(1, &[&router])?;

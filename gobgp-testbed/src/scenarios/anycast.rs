@@ -50,23 +50,22 @@ fn expect_answers(cluster: &Cluster, nodes: &[u8]) -> Result<()> {
 }
 
 fn start(cluster: &mut Cluster, number: u8, routers: &[&Router]) -> Result<Rc<Process>> {
-    let spec = cluster.spec(number, routers)?.without("leaderElection").without("k8sConfigPath");
-    // kube-vip's way to say no: "=" and nothing else.
-    cluster.vipcast(number, &spec.switch("leaderElection=false"))
+    let spec = cluster.site.spec(number, routers);
+    cluster.site.vipcast(number, &spec)
 }
 
 pub(super) fn equal_paths(cluster: &mut Cluster) -> Result<()> {
     let mut routers = Vec::new();
     for kind in Kind::ALL {
-        routers.push(cluster.router(kind, Conf { multipath: true, ..Conf::new(kind) })?);
+        routers.push(cluster.site.router(kind, Conf { multipath: true, ..Conf::new(kind) })?);
     }
     for kind in [Kind::Bird, Kind::Frr] {
         // Connections, not hosts, are shared out: the client is only one.
-        cluster.router_host(kind)?.sysctl(&["net.ipv4.fib_multipath_hash_policy=1"])?;
+        cluster.site.router_host(kind)?.sysctl(&["net.ipv4.fib_multipath_hash_policy=1"])?;
     }
     // Kubernetes is out of reach from the start.
-    for node in &cluster.lab.nodes {
-        cluster.lab.carrier(node, Net::Management, false)?;
+    for node in &cluster.site.lab.nodes {
+        cluster.site.lab.carrier(node, Net::Management, false)?;
     }
     let peers: Vec<&Router> = routers.iter().map(Rc::as_ref).collect();
     let mut vipcasts = Vec::new();
@@ -76,7 +75,7 @@ pub(super) fn equal_paths(cluster: &mut Cluster) -> Result<()> {
     routers.iter().try_for_each(|router| expect_nodes(router, &[1, 2, 3]))?;
     let forwarding = || Kind::ALL.into_iter().filter(|kind| kind.forwards());
     for kind in forwarding() {
-        cluster.lab.client_via(kind.number())?;
+        cluster.site.lab.client_via(kind.number())?;
         expect_answers(cluster, &[1, 2, 3])?;
     }
     let [one, two, three] = vipcasts.as_slice() else { anyhow::bail!("three vipcasts are needed") };
@@ -90,9 +89,9 @@ pub(super) fn equal_paths(cluster: &mut Cluster) -> Result<()> {
     )?;
     let status = one.wait_exit(SOON)?;
     ensure!(status.code() == Some(0), "vipcast ended with {status}");
-    cluster.node(1)?.expect_address("lo", IpAddr::V4(VIP), false)?;
+    cluster.site.node(1)?.expect_address("lo", IpAddr::V4(VIP), false)?;
     for kind in forwarding() {
-        cluster.lab.client_via(kind.number())?;
+        cluster.site.lab.client_via(kind.number())?;
         expect_answers(cluster, &[2, 3])?;
     }
     watches.iter().try_for_each(Watch::undisturbed)

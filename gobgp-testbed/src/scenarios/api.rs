@@ -19,12 +19,13 @@ pub(super) use quorum::quorum;
 
 use super::SOON;
 use super::expect::external;
-use crate::cluster::{Cluster, PREFIX};
+use crate::cluster::Cluster;
 use crate::lab::{VIP, node_address};
 use crate::parts::heard::Heard;
 use crate::parts::probe::{Answer, Probe};
 use crate::parts::router::{Conf, Kind, Path, Router};
 use crate::process::Process;
+use crate::site::PREFIX;
 use crate::{clock, wait};
 
 /// Between two pings.
@@ -63,21 +64,21 @@ fn all_named(cluster: &Cluster) -> Result<()> {
 /// Sets the stage, this node leading.
 fn stage(cluster: &mut Cluster, leader: u8) -> Result<Stage> {
     all_named(cluster)?;
-    let gobgpd = cluster.router(Kind::Gobgpd, Conf::new(Kind::Gobgpd))?;
-    let bird = cluster.router(Kind::Bird, Conf::new(Kind::Bird))?;
+    let gobgpd = cluster.site.router(Kind::Gobgpd, Conf::new(Kind::Gobgpd))?;
+    let bird = cluster.site.router(Kind::Bird, Conf::new(Kind::Bird))?;
     let heard = Heard::start(&gobgpd, PREFIX)?;
     let mut vipcasts = Vec::new();
     for number in [leader, leader % 3 + 1, (leader + 1) % 3 + 1] {
         let spec = cluster.spec(number, &[&gobgpd, &bird])?;
-        vipcasts.push((number, cluster.vipcast(number, &spec)?));
-        cluster.wait_holder(cluster.node(leader)?.name(), SOON)?;
+        vipcasts.push((number, cluster.site.vipcast(number, &spec)?));
+        cluster.wait_holder(cluster.site.node(leader)?.name(), SOON)?;
         for router in [&gobgpd, &bird] {
             router.wait_established(node_address(number), SOON)?;
         }
     }
     vipcasts.sort_by_key(|(number, _)| *number);
     let vipcasts: Vec<Rc<Process>> = vipcasts.into_iter().map(|(_, vipcast)| vipcast).collect();
-    let probe = Probe::start(&cluster.lab.client, IpAddr::V4(VIP), EVERY)?;
+    let probe = Probe::start(&cluster.site.lab.client, IpAddr::V4(VIP), EVERY)?;
     let since = probe.wait_answer(leader, clock::now(), SOON)?;
     for vipcast in &vipcasts {
         vipcast.log().wait_line(0, &["API endpoints in order", "10.78.0.11", "10.78.0.12", "10.78.0.13"], SOON)?;

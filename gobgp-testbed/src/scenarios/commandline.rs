@@ -6,11 +6,12 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use super::SOON;
-use crate::cluster::{Cluster, PREFIX};
+use crate::cluster::Cluster;
 use crate::host::Host;
 use crate::lab::{VIP, node_address};
 use crate::parts::router::{Conf, Kind};
 use crate::parts::vipcast::Spec;
+use crate::site::PREFIX;
 use crate::wait;
 
 /// A command line and all that vipcast must say to it.
@@ -22,7 +23,7 @@ struct Mistake {
 
 /// Every mistake is named with its value and remedy, exit code 1, and nothing is changed on the host or sent.
 pub(super) fn mistakes(cluster: &mut Cluster) -> Result<()> {
-    let node = cluster.node(1)?.clone();
+    let node = cluster.site.node(1)?.clone();
     // Another node's API server: an attempt to reach it would leave this node, and be counted.
     let good = Spec::manager()
         .switch("bgp")
@@ -192,10 +193,10 @@ pub(super) fn words_and_secrets(cluster: &mut Cluster) -> Result<()> {
     for (kind, password) in [(Kind::Gobgpd, IN_VARIABLE), (Kind::Bird, IN_FILE)] {
         let mut conf = Conf::new(kind);
         conf.neighbors.iter_mut().for_each(|neighbor| neighbor.password = Some(password.to_owned()));
-        routers.push(cluster.router(kind, conf)?);
+        routers.push(cluster.site.router(kind, conf)?);
     }
-    let node = cluster.node(1)?.clone();
-    let vipcast = cluster.vipcast(1, &contradictory(cluster, &node)?)?;
+    let node = cluster.site.node(1)?.clone();
+    let vipcast = cluster.site.vipcast(1, &contradictory(cluster, &node)?)?;
     for router in &routers {
         let best = router.wait_best(PREFIX, node_address(1), SOON)?;
         ensure!(best.as_path == [65000], "{} has {best:?}", router.kind());

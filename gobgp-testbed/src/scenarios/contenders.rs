@@ -9,11 +9,12 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
 use super::SOON;
-use crate::cluster::{Cluster, PREFIX};
+use crate::cluster::Cluster;
 use crate::lab::node_address;
 use crate::parts::api::LEASE;
 use crate::parts::contend::{Timing, Version};
 use crate::parts::router::{Conf, Kind};
+use crate::site::PREFIX;
 use crate::{clock, wait};
 use duel::{Duel, IDENTITY, take_over};
 
@@ -26,7 +27,7 @@ const SLACK: Duration = Duration::from_secs(4);
 
 /// Three duels side by side, each with a Lease of its own: both client-go versions, both timings, both directions.
 pub(super) fn both_directions(cluster: &mut Cluster) -> Result<()> {
-    let gobgpd = cluster.router(Kind::Gobgpd, Conf::new(Kind::Gobgpd))?;
+    let gobgpd = cluster.site.router(Kind::Gobgpd, Conf::new(Kind::Gobgpd))?;
     let mut duels = Vec::new();
     for (node, version, timing) in
         [(1, Version::Current, Timing::FAST), (2, Version::Old, Timing::FAST), (3, Version::Current, Timing::SLOW)]
@@ -114,7 +115,7 @@ fn vipcast_dies(cluster: &mut Cluster, duels: &mut [Duel]) -> Result<()> {
 /// vipcast at 5/3/1 beside an old contender at 15/10/2 that even falls silent for longer than vipcast's own lease.
 pub(super) fn slower_contender(cluster: &mut Cluster) -> Result<()> {
     const SILENT: Duration = Duration::from_secs(8);
-    let gobgpd = cluster.router(Kind::Gobgpd, Conf::new(Kind::Gobgpd))?;
+    let gobgpd = cluster.site.router(Kind::Gobgpd, Conf::new(Kind::Gobgpd))?;
     let mut duel = Duel::begin(cluster, &gobgpd, 1, Version::Old, Timing::SLOW)?;
     duel.start_contender(cluster)?.wait_said("started leading", SOON)?;
     duel.start_vipcast_with(cluster, Timing::FAST)?;
@@ -158,13 +159,13 @@ pub(super) fn release_shapes(cluster: &mut Cluster) -> Result<()> {
     let absent = json!({"leaseDurationSeconds": 15, "leaseTransitions": 3});
     for (what, shape) in [("an empty holder, null times", nulls), ("no holder at all", absent)] {
         cluster.reset()?;
-        let gobgpd = cluster.router(Kind::Gobgpd, Conf::new(Kind::Gobgpd))?;
+        let gobgpd = cluster.site.router(Kind::Gobgpd, Conf::new(Kind::Gobgpd))?;
         let now = "2026-01-01T00:00:00.000000Z";
         let held = json!({"holderIdentity": "other", "leaseDurationSeconds": 15, "acquireTime": now, "renewTime": now,
             "leaseTransitions": 3});
         put(cluster, held)?;
         let spec = cluster.spec(1, &[&gobgpd])?;
-        let vipcast = cluster.vipcast(1, &spec)?;
+        let vipcast = cluster.site.vipcast(1, &spec)?;
         vipcast.log().wait_line(0, &["the lease has a new holder", "other"], SOON)?;
         gobgpd.wait_established(node_address(1), SOON)?;
         let emptied = clock::wall();

@@ -7,11 +7,12 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 
 use super::SOON;
-use crate::cluster::{Cluster, PREFIX};
+use crate::cluster::Cluster;
 use crate::host::Host;
 use crate::lab::{NODE_AS, node_address};
 use crate::parts::router::{Kind, Origin, Path, Router};
 use crate::process::Process;
+use crate::site::PREFIX;
 use crate::{clock, wait};
 
 /// The IPv6 VIP as routers see it.

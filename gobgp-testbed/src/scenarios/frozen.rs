@@ -50,7 +50,7 @@ pub(super) fn beyond_the_hold_time(cluster: &mut Cluster) -> Result<()> {
 
 fn thaw(cluster: &Cluster, pair: &Pair, moved: &Moved, frozen: Duration) -> Result<()> {
     // Its kernel has the address still, and would answer if asked.
-    cluster.node(1)?.expect_address(LO, VIP_ADDRESS, true)?;
+    cluster.site.node(1)?.expect_address(LO, VIP_ADDRESS, true)?;
     println!("    figure: frozen for {:.1?}", clock::since(frozen));
     pair.one.thaw()?;
     pair.expect_settled(cluster, moved)?;

@@ -6,9 +6,10 @@ use anyhow::{Result, ensure};
 
 use super::SOON;
 use super::pair::{LO, Offset, Pair, VIP_ADDRESS, lease, written};
-use crate::cluster::{Cluster, PREFIX};
+use crate::cluster::Cluster;
 use crate::lab::{Cut, Net, node_address};
 use crate::parts::router::Kind;
+use crate::site::PREFIX;
 use crate::{clock, wait};
 
 /// A stale route stands for as long as any of these scenarios takes.
@@ -21,11 +22,11 @@ const RETRY: Duration = Duration::from_secs(1);
 /// Nothing gets through in either network: no withdrawal can, and the stale route stands until the hold time.
 pub(super) fn cut_off(cluster: &mut Cluster) -> Result<()> {
     let pair = Pair::start(cluster, &Kind::ALL, LONG_HOLD)?;
-    let node = cluster.node(1)?.clone();
+    let node = cluster.site.node(1)?.clone();
     let mark = pair.one.log().mark();
     let cut = clock::now();
-    cluster.lab.cut(&node, Net::Data, Cut::Both)?;
-    cluster.lab.cut(&node, Net::Management, Cut::Both)?;
+    cluster.site.lab.cut(&node, Net::Data, Cut::Both)?;
+    cluster.site.lab.cut(&node, Net::Management, Cut::Both)?;
     let until = Pair::entitled_until(cluster)?;
     for kind in Kind::ALL {
         let words = [&format!("peer={}:", kind.address()), "to=Idle", "the entitlement ran out before"];
@@ -44,7 +45,7 @@ pub(super) fn cut_off(cluster: &mut Cluster) -> Result<()> {
     // The fence: the dead holder's route still stands in all four, and loses.
     pair.expect_tables(&[pair.before(false), moved.route()])?;
     let mark = pair.one.log().mark();
-    cluster.lab.heal_all()?;
+    cluster.site.lab.heal_all()?;
     pair.one.log().wait_line(mark, &["the lease has a new holder", "n2"], SOON)?;
     pair.expect_settled(cluster, &moved)
 }
@@ -52,10 +53,10 @@ pub(super) fn cut_off(cluster: &mut Cluster) -> Result<()> {
 /// Only the API is out of reach: the routers are told, on sessions that live through all of it.
 pub(super) fn management_cut(cluster: &mut Cluster) -> Result<()> {
     let pair = Pair::start(cluster, &[Kind::Gobgpd, Kind::Bird], 9)?;
-    let node = cluster.node(1)?.clone();
+    let node = cluster.site.node(1)?.clone();
     let mark = pair.one.log().mark();
     let cut = clock::now();
-    cluster.lab.cut(&node, Net::Management, Cut::Both)?;
+    cluster.site.lab.cut(&node, Net::Management, Cut::Both)?;
     let until = Pair::entitled_until(cluster)?;
     for offset in pair.wait_withdrawn(until)? {
         offset.expect("a route was gone", RETRY + SLACK, SLACK)?;
@@ -64,7 +65,7 @@ pub(super) fn management_cut(cluster: &mut Cluster) -> Result<()> {
     let moved = pair.wait_moved(cluster)?;
     println!("    figure: silence {:.2?}", pair.probe.silence(cut, moved.first_answer)?);
     let healed = pair.one.log().mark();
-    cluster.lab.heal_all()?;
+    cluster.site.lab.heal_all()?;
     pair.one.log().wait_line(healed, &["the lease has a new holder", "n2"], SOON)?;
     pair.expect_settled(cluster, &moved)?;
     let said = pair.one.log().since(mark);
@@ -75,10 +76,10 @@ pub(super) fn management_cut(cluster: &mut Cluster) -> Result<()> {
 /// The API is out of reach, and what the routers send is dropped: no acknowledgement comes, yet they hear us.
 pub(super) fn deaf(cluster: &mut Cluster) -> Result<()> {
     let pair = Pair::start(cluster, &[Kind::Gobgpd, Kind::Bird], LONG_HOLD)?;
-    let node = cluster.node(1)?.clone();
+    let node = cluster.site.node(1)?.clone();
     let mark = pair.one.log().mark();
-    cluster.lab.cut(&node, Net::Data, Cut::ToHost)?;
-    cluster.lab.cut(&node, Net::Management, Cut::Both)?;
+    cluster.site.lab.cut(&node, Net::Data, Cut::ToHost)?;
+    cluster.site.lab.cut(&node, Net::Management, Cut::Both)?;
     let until = Pair::entitled_until(cluster)?;
     for offset in pair.wait_withdrawn(until)? {
         offset.expect("a route was gone", RETRY + SLACK, SLACK)?;
@@ -89,7 +90,7 @@ pub(super) fn deaf(cluster: &mut Cluster) -> Result<()> {
     ensure!(written(&unbound)? >= written(&reset)?, "unbound before the end: {unbound}\n{reset}");
     let moved = pair.wait_moved(cluster)?;
     let mark = pair.one.log().mark();
-    cluster.lab.heal_all()?;
+    cluster.site.lab.heal_all()?;
     pair.one.log().wait_line(mark, &["the lease has a new holder", "n2"], SOON)?;
     pair.expect_settled(cluster, &moved)
 }
@@ -99,17 +100,17 @@ pub(super) fn deaf(cluster: &mut Cluster) -> Result<()> {
 pub(super) fn one_way(cluster: &mut Cluster) -> Result<()> {
     const HOLD: u16 = 6;
     let pair = Pair::start(cluster, &[Kind::Gobgpd, Kind::Bird], HOLD)?;
-    let node = cluster.node(1)?.clone();
+    let node = cluster.site.node(1)?.clone();
     let before = lease(cluster)?;
     for cut in [Cut::FromHost, Cut::ToHost] {
         let start = clock::now();
-        cluster.lab.cut(&node, Net::Data, cut)?;
+        cluster.site.lab.cut(&node, Net::Data, cut)?;
         for router in &pair.routers {
             router.wait_gone(PREFIX, Some(node_address(1)), Duration::from_secs(30))?;
             println!("    figure: {cut:?}: route gone from {} after {:.2?}", router.kind(), clock::since(start));
         }
         node.expect_address(LO, VIP_ADDRESS, true)?;
-        cluster.lab.heal_all()?;
+        cluster.site.lab.heal_all()?;
         let healed = clock::now();
         pair.expect_tables(&[pair.before(true)])?;
         let back = pair.probe.wait_answer(1, healed, SOON)?;

@@ -8,10 +8,11 @@ use anyhow::{Context, Result, ensure};
 
 use super::SOON;
 use super::expect::external;
-use crate::cluster::{Cluster, PREFIX};
+use crate::cluster::Cluster;
 use crate::lab::{VIP, node_address};
 use crate::parts::router::{Conf, Kind, Path, Router};
 use crate::process::Process;
+use crate::site::PREFIX;
 use crate::{clock, wait};
 
 const LO: &str = "lo";
@@ -25,13 +26,13 @@ struct Stage {
 }
 
 fn stage(cluster: &mut Cluster, nodes: &[u8], bird: Conf) -> Result<Stage> {
-    let gobgpd = cluster.router(Kind::Gobgpd, Conf::new(Kind::Gobgpd))?;
-    let bird = cluster.router(Kind::Bird, bird)?;
+    let gobgpd = cluster.site.router(Kind::Gobgpd, Conf::new(Kind::Gobgpd))?;
+    let bird = cluster.site.router(Kind::Bird, bird)?;
     let mut vipcasts = Vec::new();
     for number in nodes {
         vipcasts.push(start(cluster, *number, &[&gobgpd, &bird])?);
         if vipcasts.len() == 1 {
-            let holder = cluster.node(*number)?.name().to_owned();
+            let holder = cluster.site.node(*number)?.name().to_owned();
             cluster.wait_holder(&holder, SOON)?;
         }
         gobgpd.wait_established(node_address(*number), SOON)?;
@@ -42,7 +43,7 @@ fn stage(cluster: &mut Cluster, nodes: &[u8], bird: Conf) -> Result<Stage> {
 
 fn start(cluster: &mut Cluster, number: u8, routers: &[&Router]) -> Result<Rc<Process>> {
     let spec = cluster.spec(number, routers)?;
-    cluster.vipcast(number, &spec)
+    cluster.site.vipcast(number, &spec)
 }
 
 /// The one path a router must have: by this node, and nothing else.
@@ -63,9 +64,9 @@ pub(super) fn main_job(cluster: &mut Cluster) -> Result<()> {
     let stage = stage(cluster, &[1, 2, 3], Conf::new(Kind::Bird))?;
     let med = expect_only(&stage.gobgpd, 1, None)?;
     ensure!(expect_only(&stage.bird, 1, BIRD_PREF)? == med, "BIRD and gobgpd got different MEDs");
-    cluster.node(1)?.expect_address(LO, VIP_ADDRESS, true)?;
-    cluster.node(2)?.expect_address(LO, VIP_ADDRESS, false)?;
-    cluster.node(3)?.expect_address(LO, VIP_ADDRESS, false)?;
+    cluster.site.node(1)?.expect_address(LO, VIP_ADDRESS, true)?;
+    cluster.site.node(2)?.expect_address(LO, VIP_ADDRESS, false)?;
+    cluster.site.node(3)?.expect_address(LO, VIP_ADDRESS, false)?;
     let by = wait::until("the client's HTTPS request through the VIP", SOON, || cluster.https(VIP_ADDRESS))?;
     ensure!(by == 1, "the request was answered by n{by}");
     stage.vipcasts.iter().try_for_each(|vipcast| vipcast.alive())
@@ -78,7 +79,7 @@ fn leave(cluster: &Cluster, stage: &Stage, vipcast: &Process, node: u8) -> Resul
     vipcast.term()?;
     let status = vipcast.wait_exit(SOON)?;
     ensure!(status.code() == Some(0), "vipcast on n{node} ended with {status}");
-    cluster.node(node)?.expect_address(LO, VIP_ADDRESS, false)?;
+    cluster.site.node(node)?.expect_address(LO, VIP_ADDRESS, false)?;
     let peer = node_address(node);
     stage.gobgpd.wait_gone(PREFIX, Some(peer), SOON)?;
     stage.bird.wait_gone(PREFIX, Some(peer), SOON)?;
@@ -101,7 +102,7 @@ fn leave_one_by_one(cluster: &Cluster, stage: &Stage, first: u32) -> Result<()> 
     let second = expect_only(&stage.gobgpd, 2, None)?;
     expect_only(&stage.bird, 2, BIRD_PREF)?;
     ensure!(second < first, "the later term's MED {second} is not below {first}");
-    cluster.node(2)?.expect_address(LO, VIP_ADDRESS, true)?;
+    cluster.site.node(2)?.expect_address(LO, VIP_ADDRESS, true)?;
     // Nobody is left to take the Lease: it stays released.
     leave(cluster, stage, two, 2)?;
     cluster.wait_holder("", Duration::ZERO)?;
@@ -127,7 +128,7 @@ pub(super) fn kill(cluster: &mut Cluster) -> Result<()> {
     one.kill();
     // Before the lease is over nobody else may announce: the route is gone, not moved.
     stage.gobgpd.wait_gone(PREFIX, None, Duration::from_secs(2))?;
-    cluster.node(1)?.expect_address(LO, VIP_ADDRESS, true)?;
+    cluster.site.node(1)?.expect_address(LO, VIP_ADDRESS, true)?;
     let next = wait::until("another node to hold the Lease", SOON, || {
         let leader = cluster.wait_leader(Duration::ZERO)?;
         ensure!(leader != 1, "n1 holds it still");
@@ -137,9 +138,11 @@ pub(super) fn kill(cluster: &mut Cluster) -> Result<()> {
     expect_only(&stage.bird, next, BIRD_PREF)?;
     ensure!(second < first, "the later term's MED {second} is not below {first}");
     // The dead leader's address is there until it comes back as a follower.
-    cluster.node(1)?.expect_address(LO, VIP_ADDRESS, true)?;
+    cluster.site.node(1)?.expect_address(LO, VIP_ADDRESS, true)?;
     start(cluster, 1, &[&stage.gobgpd, &stage.bird])?;
-    wait::until("the old address to be cleaned", SOON, || cluster.node(1)?.expect_address(LO, VIP_ADDRESS, false))?;
+    wait::until("the old address to be cleaned", SOON, || {
+        cluster.site.node(1)?.expect_address(LO, VIP_ADDRESS, false)
+    })?;
     stage.gobgpd.wait_established(node_address(1), SOON)?;
     expect_only(&stage.gobgpd, next, None)?;
     Ok(())

@@ -7,11 +7,11 @@ use anyhow::{Context, Result, ensure};
 
 use super::SOON;
 use super::expect::{Undo, Watch, wait_equal};
-use crate::cluster::Cluster;
 use crate::lab::{Net, node_address};
 use crate::parts::router::{Conf, Kind, Neighbor, Router};
 use crate::parts::vipcast::Spec;
 use crate::process::Process;
+use crate::site::Site;
 use crate::wait;
 
 const RIGHT: &str = "correct-horse";
@@ -59,31 +59,31 @@ fn conf(kind: Kind) -> Conf {
     Conf { neighbors, ..Conf::new(kind) }
 }
 
-/// A node that announces without an election: who has a session is seen in the routers' tables.
-fn spec(cluster: &Cluster, number: u8, v4: &str, v6: Option<&str>) -> Result<Spec> {
-    let mut spec = cluster.spec(number, &[])?.without("leaderElection");
+/// Who has a session is seen in the routers' tables.
+fn spec(site: &Site, number: u8, v4: &str, v6: Option<&str>) -> Spec {
+    let mut spec = site.spec(number, &[]);
     for kind in Kind::ALL {
         spec = spec.peer(kind.address(), kind.asn(), v4, false);
         if let Some(password) = v6 {
             spec = spec.peer(router_address6(kind), kind.asn(), password, false);
         }
     }
-    Ok(spec)
+    spec
 }
 
-fn start(cluster: &mut Cluster, number: u8, v4: &str, v6: Option<&str>) -> Result<Rc<Process>> {
-    let spec = spec(cluster, number, v4, v6)?;
-    cluster.vipcast(number, &spec)
+fn start(site: &mut Site, number: u8, v4: &str, v6: Option<&str>) -> Result<Rc<Process>> {
+    let spec = spec(site, number, v4, v6);
+    site.vipcast(number, &spec)
 }
 
-pub(super) fn passwords(cluster: &mut Cluster) -> Result<()> {
+pub(super) fn passwords(site: &mut Site) -> Result<()> {
     let mut routers = Vec::new();
     for kind in Kind::ALL {
-        routers.push(cluster.router(kind, conf(kind))?);
+        routers.push(site.router(kind, conf(kind))?);
     }
-    let right = start(cluster, 1, RIGHT, Some(RIGHT))?;
-    let wrong = start(cluster, 2, WRONG, Some(RIGHT))?;
-    let none = start(cluster, 3, "", None)?;
+    let right = start(site, 1, RIGHT, Some(RIGHT))?;
+    let wrong = start(site, 2, WRONG, Some(RIGHT))?;
+    let none = start(site, 3, "", None)?;
     for router in &routers {
         router.wait_established(node_address(1), SOON)?;
         router.wait_established(node_address6(2), SOON)?;
@@ -136,20 +136,20 @@ fn never_printed(vipcasts: &[&Process]) -> Result<()> {
 }
 
 /// A firewall's reset is unsigned, and the log says so; a closed port of Linux stays silent to a signed SYN.
-pub(super) fn closed_port(cluster: &mut Cluster) -> Result<()> {
+pub(super) fn closed_port(site: &mut Site) -> Result<()> {
     let kinds = [Kind::Gobgpd, Kind::Bird];
-    let mut spec = cluster.spec(1, &[])?;
+    let mut spec = site.spec(1, &[]);
     for kind in kinds {
-        cluster.router_host(kind)?;
+        site.router_host(kind)?;
         spec = spec.peer(kind.address(), kind.asn(), RIGHT, false);
     }
-    let vipcast = cluster.vipcast(1, &spec)?;
+    let vipcast = site.vipcast(1, &spec)?;
     for kind in kinds {
         ensure_reason("and a closed port", kind, &Watch::from_start(&vipcast, kind.address()), CLOSED)?;
     }
     let session = Watch::new(&vipcast, kinds[0].address());
     let wall = Undo::table(
-        &cluster.router_host(kinds[0])?,
+        &site.router_host(kinds[0])?,
         "chain input { type filter hook input priority 0; tcp dport 179 reject with tcp reset; }",
     )?;
     wait::until("the log to tell of unsigned resets", SOON, || {
@@ -163,7 +163,7 @@ pub(super) fn closed_port(cluster: &mut Cluster) -> Result<()> {
     // The peers appear: the sessions come up with the password.
     let neighbors = vec![Neighbor { password: Some(RIGHT.to_owned()), ..Neighbor::new(node_address(1)) }];
     for kind in kinds {
-        let router = cluster.router(kind, Conf { neighbors: neighbors.clone(), ..Conf::new(kind) })?;
+        let router = site.router(kind, Conf { neighbors: neighbors.clone(), ..Conf::new(kind) })?;
         router.wait_established(node_address(1), SOON)?;
     }
     never_printed(&[&vipcast])

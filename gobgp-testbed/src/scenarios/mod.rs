@@ -1,4 +1,4 @@
-//! What must hold, against the real thing: named scenarios on one cluster, and their runner.
+//! What must hold, against the real thing: named scenarios on one site or cluster, and their runner.
 
 mod addresses;
 mod anycast;
@@ -23,7 +23,8 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 
 use crate::clock;
-use crate::cluster::{Cluster, check_tools};
+use crate::cluster::Cluster;
+use crate::site::{Site, check_tools};
 
 /// Generous: figures belong to the bench, these deadlines only tell "never" from "slowly".
 pub(crate) const SOON: Duration = Duration::from_secs(15);
@@ -35,7 +36,16 @@ pub struct Scenario {
     pub name: &'static str,
     /// What it shows.
     pub shows: &'static str,
-    run: fn(&mut Cluster) -> Result<()>,
+    run: Run,
+}
+
+/// What a scenario plays on.
+#[derive(Debug, Clone, Copy)]
+enum Run {
+    /// Hosts and routers alone, which are there in a second.
+    Site(fn(&mut Site) -> Result<()>),
+    /// Kubernetes on them.
+    Cluster(fn(&mut Cluster) -> Result<()>),
 }
 
 /// All scenarios in the order they run.
@@ -43,243 +53,251 @@ pub const ALL: &[Scenario] = &[
     Scenario {
         name: "00-parts",
         shows: "the testbed itself: routers learn a route from a gobgpd on a node, links are cut, the client gets through",
-        run: parts::play,
+        run: Run::Cluster(parts::play),
     },
     Scenario {
         name: "01-main-job",
         shows: "lease, address, route in gobgpd and BIRD, HTTPS through the VIP",
-        run: lifecycle::main_job,
+        run: Run::Cluster(lifecycle::main_job),
     },
     Scenario {
         name: "02-sigterm",
         shows: "SIGTERM: withdrawn, Cease 6/2, address gone, lease released, exit 0, the next node announces",
-        run: lifecycle::sigterm,
+        run: Run::Cluster(lifecycle::sigterm),
     },
     Scenario {
         name: "02-sigterm-under-flood",
         shows: "the same while the router floods us with updates",
-        run: lifecycle::sigterm_under_flood,
+        run: Run::Cluster(lifecycle::sigterm_under_flood),
     },
     Scenario {
         name: "02-second-signal",
         shows: "a second SIGTERM while the first is being obeyed: exit at once",
-        run: lifecycle::second_signal,
+        run: Run::Cluster(lifecycle::second_signal),
     },
     Scenario {
         name: "03-kill",
         shows: "kill -9: the route goes with the socket, the next node announces, the old address is cleaned",
-        run: lifecycle::kill,
+        run: Run::Cluster(lifecycle::kill),
     },
     Scenario {
         name: "03-restart",
         shows: "a killed leader that is back within its lease resumes at once",
-        run: lifecycle::restart,
+        run: Run::Cluster(lifecycle::restart),
     },
     Scenario {
         name: "03-left-behind",
         shows: "kube-vip's left-over VIP: bound anew on the leader, removed from a follower; others' addresses stay",
-        run: addresses::left_behind,
+        run: Run::Cluster(addresses::left_behind),
     },
     Scenario {
         name: "03-own-address",
         shows: "a VIP that is the node's own address is refused and left alone",
-        run: addresses::the_nodes_own,
+        run: Run::Cluster(addresses::the_nodes_own),
     },
     Scenario {
         name: "04-cut-off",
         shows: "all networks cut, carrier up: the node lets go by itself, the next one's MED beats the stale route on all routers",
-        run: isolation::cut_off,
+        run: Run::Cluster(isolation::cut_off),
     },
     Scenario {
         name: "04-management-cut",
         shows: "only the API out of reach: withdrawn by UPDATE at the deadline, no session drops",
-        run: isolation::management_cut,
+        run: Run::Cluster(isolation::management_cut),
     },
     Scenario {
         name: "04-deaf",
         shows: "the API out of reach and nothing heard from the routers: they hear the withdrawal all the same",
-        run: isolation::deaf,
+        run: Run::Cluster(isolation::deaf),
     },
     Scenario {
         name: "04-one-way",
         shows: "the data network drops one direction: the hold timers clear the route, it comes back, the lease stays",
-        run: isolation::one_way,
+        run: Run::Cluster(isolation::one_way),
     },
     Scenario {
         name: "05-frozen",
         shows: "SIGSTOP beyond the lease, within the hold time: no traffic returns to the thawed node",
-        run: frozen::within_the_hold_time,
+        run: Run::Cluster(frozen::within_the_hold_time),
     },
     Scenario {
         name: "05-frozen-long",
         shows: "SIGSTOP beyond the lease and the hold time: no traffic returns to the thawed node",
-        run: frozen::beyond_the_hold_time,
+        run: Run::Cluster(frozen::beyond_the_hold_time),
     },
     Scenario {
         name: "05-hung",
         shows: "a hung runtime: the watchdog takes the route away at the end of the entitlement, the VIP moves",
-        run: frozen::hung,
+        run: Run::Cluster(frozen::hung),
     },
     Scenario {
         name: "06-api-refused",
         shows: "all API servers killed for 20 s: withdrawn at the deadline, sessions stay, back within 2 s",
-        run: api::refused,
+        run: Run::Cluster(api::refused),
     },
     Scenario {
         name: "06-api-dropped",
         shows: "the same with every packet to and from the API dropped",
-        run: api::dropped,
+        run: Run::Cluster(api::dropped),
     },
-    Scenario { name: "06-api-frozen", shows: "the same with the API servers frozen", run: api::frozen },
-    Scenario { name: "06-etcd-frozen", shows: "the same with etcd frozen", run: api::etcd_frozen },
+    Scenario { name: "06-api-frozen", shows: "the same with the API servers frozen", run: Run::Cluster(api::frozen) },
+    Scenario { name: "06-etcd-frozen", shows: "the same with etcd frozen", run: Run::Cluster(api::etcd_frozen) },
     Scenario {
         name: "06-own-api-killed",
         shows: "the leader's own API server dies: the lease is renewed through another; lease, route, sessions stay",
-        run: api::own_killed,
+        run: Run::Cluster(api::own_killed),
     },
-    Scenario { name: "06-own-api-frozen", shows: "the same with it frozen", run: api::own_frozen },
+    Scenario { name: "06-own-api-frozen", shows: "the same with it frozen", run: Run::Cluster(api::own_frozen) },
     Scenario {
         name: "06-lease-deleted",
         shows: "the Lease deleted: never two who announce, the newest wins",
-        run: api::deleted,
+        run: Run::Cluster(api::deleted),
     },
     Scenario {
         name: "06-lease-emptied",
         shows: "an empty Lease in its place while the holder's API server hangs: the same",
-        run: api::emptied,
+        run: Run::Cluster(api::emptied),
     },
     Scenario {
         name: "06-lease-stranger",
         shows: "a stranger's Lease in its place: waited out",
-        run: api::taken_by_admin,
+        run: Run::Cluster(api::taken_by_admin),
     },
     Scenario {
         name: "06-restored",
         shows: "etcd restored to an earlier holder: never two who announce, the newest wins",
-        run: api::restored,
+        run: Run::Cluster(api::restored),
     },
     Scenario {
         name: "06-restored-released",
         shows: "etcd restored to when the Lease was released: the same",
-        run: api::restored_to_released,
+        run: Run::Cluster(api::restored_to_released),
     },
     Scenario {
         name: "06-restored-nothing",
         shows: "etcd restored to when there was no Lease: the same",
-        run: api::restored_to_nothing,
+        run: Run::Cluster(api::restored_to_nothing),
     },
     Scenario {
         name: "07-md5",
         shows: "TCP-MD5: right, wrong, on one side only, by four routers; what the log says; never up without",
-        run: md5::passwords,
+        run: Run::Site(md5::passwords),
     },
     Scenario {
         name: "07-md5-closed-port",
         shows: "a closed port is told from a wrong password, and the session comes up when the port opens",
-        run: md5::closed_port,
+        run: Run::Site(md5::closed_port),
     },
     Scenario {
         name: "07-families",
         shows: "both VIPs over IPv6 sessions, then over IPv4 sessions, each with a next hop of its own family",
-        run: sessions::families,
+        run: Run::Cluster(sessions::families),
     },
     Scenario {
         name: "07-four-octet-as",
         shows: "AS numbers beyond 16 bits on both sides, then on the router's alone",
-        run: sessions::four_octet_as,
+        run: Run::Cluster(sessions::four_octet_as),
     },
-    Scenario { name: "07-ibgp", shows: "inside one AS: no AS path, the term as LOCAL_PREF", run: sessions::ibgp },
-    Scenario { name: "07-port", shows: "routers on port 1790", run: sessions::port },
-    Scenario { name: "07-multihop", shows: "a router two hops away: only with multihop", run: sessions::multihop },
+    Scenario {
+        name: "07-ibgp",
+        shows: "inside one AS: no AS path, the term as LOCAL_PREF",
+        run: Run::Cluster(sessions::ibgp),
+    },
+    Scenario { name: "07-port", shows: "routers on port 1790", run: Run::Cluster(sessions::port) },
+    Scenario {
+        name: "07-multihop",
+        shows: "a router two hops away: only with multihop",
+        run: Run::Cluster(sessions::multihop),
+    },
     Scenario {
         name: "07-source-ip",
         shows: "--sourceIP: our end of the session and the next hop",
-        run: sessions::source_ip,
+        run: Run::Cluster(sessions::source_ip),
     },
     Scenario {
         name: "07-source-if",
         shows: "--sourceIF: the session goes out where it is told to",
-        run: sessions::source_if,
+        run: Run::Cluster(sessions::source_if),
     },
     Scenario {
         name: "08-contenders",
         shows: "client-go's own election against ours, new and old, 5/3/1 and 15/10/2: killed and released, both ways",
-        run: contenders::both_directions,
+        run: Run::Cluster(contenders::both_directions),
     },
     Scenario {
         name: "08-slower-contender",
         shows: "vipcast at 5/3/1 beside a contender that writes 15 s: waits its 15 s, warns of the difference once",
-        run: contenders::slower_contender,
+        run: Run::Cluster(contenders::slower_contender),
     },
     Scenario {
         name: "08-release-shapes",
         shows: "a lease released in other clients' ways is free at once",
-        run: contenders::release_shapes,
+        run: Run::Cluster(contenders::release_shapes),
     },
     Scenario {
         name: "08-twin-vipcast",
         shows: "a second vipcast on the node: noticed, named, the first stands down, the address stays",
-        run: contenders::second_vipcast,
+        run: Run::Cluster(contenders::second_vipcast),
     },
     Scenario {
         name: "08-twin-client-go",
         shows: "a client-go candidate under the node's name: noticed, named, the address stays, back after its end",
-        run: contenders::same_identity,
+        run: Run::Cluster(contenders::same_identity),
     },
     Scenario {
         name: "09-anycast",
         shows: "no election, no Kubernetes: three equal paths, traffic by all; SIGTERM of one: two",
-        run: anycast::equal_paths,
+        run: Run::Cluster(anycast::equal_paths),
     },
     Scenario {
         name: "10-router-restarts",
         shows: "routers killed and stopped: session and route come back, the others' are not touched",
-        run: restarts::router_restarts,
+        run: Run::Cluster(restarts::router_restarts),
     },
     Scenario {
         name: "10-link-flaps",
         shows: "the leader's link flaps: short flaps cost no session, a long one comes back by itself",
-        run: restarts::link_flaps,
+        run: Run::Cluster(restarts::link_flaps),
     },
     Scenario {
         name: "10-dead-peer",
         shows: "four dead peers beside a living one: its session and its withdrawal are not disturbed",
-        run: restarts::dead_peer,
+        run: Run::Cluster(restarts::dead_peer),
     },
     Scenario {
         name: "10-patient-bird",
         shows: "BIRD at its default error wait time takes us back at once after all we do in good order",
-        run: restarts::patient_bird,
+        run: Run::Cluster(restarts::patient_bird),
     },
     Scenario {
         name: "11-quorum",
         shows: "etcd on the nodes: its leader's and our leader's node dies, the next one announces",
-        run: api::quorum,
+        run: Run::Cluster(api::quorum),
     },
     Scenario {
         name: "12-source-lo",
         shows: "the VIPs alone on lo: never the source of BGP or API connections, both families",
-        run: source::only_on_lo,
+        run: Run::Cluster(source::only_on_lo),
     },
     Scenario {
         name: "12-source-uplink",
         shows: "the VIPs on the uplink, preferred by the kernel's routes: still not the source",
-        run: source::preferred_on_the_uplink,
+        run: Run::Cluster(source::preferred_on_the_uplink),
     },
     Scenario {
         name: "13-mistakes",
         shows: "every mistake named at once, exit code 1, nothing changed on the host, nothing sent",
-        run: commandline::mistakes,
+        run: Run::Cluster(commandline::mistakes),
     },
     Scenario {
         name: "13-words-and-secrets",
         shows: "variables before flags, misspellings, passwords in no log, JSON lines only",
-        run: commandline::words_and_secrets,
+        run: Run::Cluster(commandline::words_and_secrets),
     },
     Scenario {
         name: "14-readme",
         shows: "README's static pod: taken by the API server, and its words do the main job",
-        run: readme::static_pod,
+        run: Run::Cluster(readme::static_pod),
     },
 ];
 
@@ -290,35 +308,91 @@ pub fn list() {
     }
 }
 
-/// Runs all scenarios, or those whose name contains one of `words`; failed ones are reported and the rest goes on.
+/// Runs all scenarios, or those whose name contains one of `words`: first those that need no Kubernetes, then, only if
+/// there are others, Kubernetes and these. Failed ones are reported and the rest goes on.
 ///
 /// # Errors
-/// When no scenario has such a name, or the cluster does not come up.
+/// When no scenario has such a name, or the site or the cluster does not come up.
 pub fn play(words: &[&str]) -> Result<ExitCode> {
-    let chosen = |scenario: &&Scenario| words.is_empty() || words.iter().any(|word| scenario.name.contains(word));
-    let scenarios: Vec<&Scenario> = ALL.iter().filter(chosen).collect();
-    ensure!(!scenarios.is_empty(), "no scenario is named {words:?}; see `testbed list`");
+    let is_chosen = |name: &str| words.is_empty() || words.iter().any(|word| name.contains(word));
+    let (mut on_site, mut on_cluster) = (Vec::new(), Vec::new());
+    for scenario in ALL.iter().filter(|scenario| is_chosen(scenario.name)) {
+        match scenario.run {
+            Run::Site(run) => on_site.push((scenario.name, run)),
+            Run::Cluster(run) => on_cluster.push((scenario.name, run)),
+        }
+    }
+    let total = on_site.len() + on_cluster.len();
+    ensure!(total > 0, "no scenario is named {words:?}; see `testbed list`");
     check_tools()?;
-    println!("bringing up the cluster");
-    let mut cluster = Cluster::start()?;
+    let mut site = Site::build()?;
+    let logs = site.lab.run.dir().to_owned();
+    let mut failed = play_on(&mut site, &on_site);
+    if !on_cluster.is_empty() {
+        let mut cluster = Cluster::start(site)?;
+        failed += play_on(&mut cluster, &on_cluster);
+    }
+    if failed > 0 {
+        println!("the logs are in {}; `testbed clean` removes them", logs.display());
+    }
+    println!("{} passed, {failed} failed", total - failed);
+    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Where a scenario plays.
+trait Stage {
+    fn reset(&mut self) -> Result<()>;
+    fn report(&self) -> String;
+    fn site(&mut self) -> &mut Site;
+}
+
+impl Stage for Site {
+    fn reset(&mut self) -> Result<()> {
+        Self::reset(self)
+    }
+
+    fn report(&self) -> String {
+        Self::report(self)
+    }
+
+    fn site(&mut self) -> &mut Site {
+        self
+    }
+}
+
+impl Stage for Cluster {
+    fn reset(&mut self) -> Result<()> {
+        Self::reset(self)
+    }
+
+    fn report(&self) -> String {
+        Self::report(self)
+    }
+
+    fn site(&mut self) -> &mut Site {
+        &mut self.site
+    }
+}
+
+/// A scenario's name and what it does.
+type Play<S> = (&'static str, fn(&mut S) -> Result<()>);
+
+/// Plays one after the other, each on a stage as new; how many failed.
+fn play_on<S: Stage>(stage: &mut S, scenarios: &[Play<S>]) -> usize {
     let mut failed = 0;
-    for scenario in &scenarios {
-        println!("{} ...", scenario.name);
+    for (name, run) in scenarios {
+        println!("{name} ...");
         let start = clock::now();
-        let outcome = cluster.reset().and_then(|()| (scenario.run)(&mut cluster));
+        let outcome = stage.reset().and_then(|()| run(stage));
         let took = clock::since(start).as_secs_f64();
         match outcome {
-            Ok(()) => println!("{}: passed, {took:.1} s", scenario.name),
+            Ok(()) => println!("{name}: passed, {took:.1} s"),
             Err(error) => {
                 failed += 1;
-                println!("{}: FAILED, {took:.1} s\n  {error:#}\n{}", scenario.name, cluster.report());
-                cluster.lab.run.keep_logs();
+                println!("{name}: FAILED, {took:.1} s\n  {error:#}\n{}", stage.report());
+                stage.site().lab.run.keep_logs();
             }
         }
     }
-    if failed > 0 {
-        println!("the logs are in {}; `testbed clean` removes them", cluster.lab.run.dir().display());
-    }
-    println!("{} passed, {failed} failed", scenarios.len() - failed);
-    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    failed
 }

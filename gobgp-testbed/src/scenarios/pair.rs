@@ -8,12 +8,13 @@ use anyhow::{Context, Result, ensure};
 
 use super::SOON;
 use super::expect::external;
-use crate::cluster::{Cluster, PREFIX};
+use crate::cluster::Cluster;
 use crate::lab::{VIP, node_address};
 use crate::parts::api::Lease;
 use crate::parts::probe::Probe;
 use crate::parts::router::{Conf, Kind, Path, Router};
 use crate::process::Process;
+use crate::site::PREFIX;
 use crate::{clock, wait};
 
 pub(super) const LO: &str = "lo";
@@ -52,7 +53,7 @@ impl Pair {
     /// With these routers and this hold time on both sides. All of them have n1's route and nothing else.
     pub(super) fn start(cluster: &mut Cluster, kinds: &[Kind], hold: u16) -> Result<Self> {
         let conf = |kind| Conf { hold, ..Conf::new(kind) };
-        let routers: Vec<_> = kinds.iter().map(|&kind| cluster.router(kind, conf(kind))).collect::<Result<_>>()?;
+        let routers: Vec<_> = kinds.iter().map(|&kind| cluster.site.router(kind, conf(kind))).collect::<Result<_>>()?;
         let one = start(cluster, 1, &routers, hold)?;
         lease_of(cluster, "n1", SOON)?;
         let two = start(cluster, 2, &routers, hold)?;
@@ -62,7 +63,7 @@ impl Pair {
         }
         let first = routers.first().context("a router is needed")?;
         let med = first.wait_best(PREFIX, node_address(1), SOON)?.med.context("a route under a lease without MED")?;
-        let probe = Probe::start(&cluster.lab.client, VIP_ADDRESS, PING)?;
+        let probe = Probe::start(&cluster.site.lab.client, VIP_ADDRESS, PING)?;
         let pair = Self { routers, one, two, med, probe };
         pair.expect_tables(&[pair.before(true)])?;
         pair.probe.wait_answer(1, Duration::ZERO, SOON)?;
@@ -116,7 +117,7 @@ impl Pair {
     /// n1 is a follower with its sessions up and the address gone; n2 has been serving alone since it began to, in the
     /// term it began with.
     pub(super) fn expect_settled(&self, cluster: &Cluster, moved: &Moved) -> Result<()> {
-        let node = cluster.node(1)?;
+        let node = cluster.site.node(1)?;
         wait::until("n1 to unbind the VIP", SOON, || node.expect_address(LO, VIP_ADDRESS, false))?;
         for router in &self.routers {
             router.wait_established(node_address(1), SESSION_BACK)?;
@@ -175,7 +176,7 @@ fn expect_table(router: &Router, routes: &[Route]) -> Result<()> {
 fn start(cluster: &mut Cluster, number: u8, routers: &[Rc<Router>], hold: u16) -> Result<Rc<Process>> {
     let routers: Vec<&Router> = routers.iter().map(Rc::as_ref).collect();
     let spec = cluster.spec(number, &routers)?.flag("bgpHoldTimer", hold).flag("bgpKeepAliveInterval", hold / 3);
-    cluster.vipcast(number, &spec)
+    cluster.site.vipcast(number, &spec)
 }
 
 /// The Lease, asked of n2's API server: n1's may be out of reach.

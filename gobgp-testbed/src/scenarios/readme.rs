@@ -7,10 +7,11 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
 use super::SOON;
-use crate::cluster::{Cluster, PREFIX};
+use crate::cluster::Cluster;
 use crate::lab::{VIP, node_address};
 use crate::parts::router::{Conf, Kind};
 use crate::parts::vipcast::Spec;
+use crate::site::PREFIX;
 
 const PODS: &str = "/api/v1/namespaces/kube-system/pods?dryRun=All";
 const ACCOUNTS: &str = "/api/v1/namespaces/kube-system/serviceaccounts";
@@ -24,17 +25,17 @@ pub(super) fn static_pod(cluster: &mut Cluster) -> Result<()> {
     let (code, answer) = api.request("POST", PODS, Some(&pod))?;
     ensure!(code == 201, "the API server answered {code} to README's pod: {answer}");
 
-    let gobgpd = cluster.router(Kind::Gobgpd, Conf::new(Kind::Gobgpd))?;
+    let gobgpd = cluster.site.router(Kind::Gobgpd, Conf::new(Kind::Gobgpd))?;
     for number in 1..=3 {
         // No kubelet mounts the kubeconfig and names the host here: two variables say it instead.
         let spec = spec(&pod)?
             .env("k8s_config_file", cluster.kubeconfig(number)?.display())
-            .env("vip_nodename", cluster.node(number)?.name());
-        cluster.vipcast(number, &spec)?;
+            .env("vip_nodename", cluster.site.node(number)?.name());
+        cluster.site.vipcast(number, &spec)?;
     }
     let leader = cluster.wait_leader(SOON)?;
     gobgpd.wait_best(PREFIX, node_address(leader), SOON)?;
-    cluster.node(leader)?.expect_address("lo", IpAddr::V4(VIP), true)
+    cluster.site.node(leader)?.expect_address("lo", IpAddr::V4(VIP), true)
 }
 
 /// The one YAML block of README.md.

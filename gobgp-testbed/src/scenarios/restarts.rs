@@ -9,19 +9,20 @@ use anyhow::{Context, Result, ensure};
 
 use super::SOON;
 use super::expect::{Watch, external, fence, figure, timed, wait_paths};
-use crate::cluster::{Cluster, PREFIX};
+use crate::cluster::Cluster;
 use crate::lab::{Cut, Net, VIP, node_address};
 use crate::parts::probe::Probe;
 use crate::parts::router::{Conf, Kind, Router, Session};
 use crate::parts::vipcast::Spec;
 use crate::process::Process;
+use crate::site::PREFIX;
 use crate::{clock, wait};
 
 /// Longer than the longest wait between two attempts to connect (10 s), with room for a slow machine.
 const BACK: Duration = Duration::from_secs(25);
 
 fn lead(cluster: &mut Cluster, spec: &Spec) -> Result<Rc<Process>> {
-    let vipcast = cluster.vipcast(1, spec)?;
+    let vipcast = cluster.site.vipcast(1, spec)?;
     cluster.wait_holder("n1", SOON)?;
     Ok(vipcast)
 }
@@ -34,7 +35,7 @@ fn expect_n1(cluster: &Cluster, router: &Router) -> Result<()> {
 pub(super) fn router_restarts(cluster: &mut Cluster) -> Result<()> {
     let mut routers = Vec::new();
     for kind in Kind::ALL {
-        routers.push(cluster.router(kind, Conf::new(kind))?);
+        routers.push(cluster.site.router(kind, Conf::new(kind))?);
     }
     let peers: Vec<&Router> = routers.iter().map(Rc::as_ref).collect();
     let spec = cluster.spec(1, &peers)?;
@@ -66,25 +67,25 @@ pub(super) fn link_flaps(cluster: &mut Cluster) -> Result<()> {
     let kinds = [Kind::Gobgpd, Kind::Bird];
     let mut routers = Vec::new();
     for kind in kinds {
-        routers.push(cluster.router(kind, Conf::new(kind))?);
+        routers.push(cluster.site.router(kind, Conf::new(kind))?);
     }
     let peers: Vec<&Router> = routers.iter().map(Rc::as_ref).collect();
     let spec = cluster.spec(1, &peers)?;
     let vipcast = lead(cluster, &spec)?;
     routers.iter().try_for_each(|router| expect_n1(cluster, router))?;
-    let probe = Probe::start(&cluster.lab.client, IpAddr::V4(VIP), Duration::from_millis(5))?;
+    let probe = Probe::start(&cluster.site.lab.client, IpAddr::V4(VIP), Duration::from_millis(5))?;
     probe.wait_answer(1, Duration::ZERO, SOON)?;
     short_flaps(cluster, &vipcast, &probe)?;
     routers.iter().try_for_each(|router| expect_n1(cluster, router))?;
-    let node = cluster.node(1)?;
-    cluster.lab.carrier(node, Net::Data, false)?;
+    let node = cluster.site.node(1)?;
+    cluster.site.lab.carrier(node, Net::Data, false)?;
     for router in &routers {
         let peer = router.kind().address();
         router.wait_gone(PREFIX, None, Duration::from_secs(40))?;
         Watch::new(&vipcast, peer).wait_failure()?;
     }
     let up = clock::now();
-    cluster.lab.carrier(node, Net::Data, true)?;
+    cluster.site.lab.carrier(node, Net::Data, true)?;
     for router in &routers {
         router.wait_best(PREFIX, node_address(1), BACK)?;
         figure(&format!("carrier back to the route in {}", router.kind()), clock::since(up));
@@ -97,17 +98,17 @@ pub(super) fn link_flaps(cluster: &mut Cluster) -> Result<()> {
 /// Flaps that are shorter than the hold time cost packets, never the session.
 fn short_flaps(cluster: &Cluster, vipcast: &Process, probe: &Probe) -> Result<()> {
     const FLAPS: u32 = 5;
-    let node = cluster.node(1)?;
+    let node = cluster.site.node(1)?;
     let watches = [Kind::Gobgpd, Kind::Bird].map(|kind| Watch::new(vipcast, kind.address()));
     for _ in 0..FLAPS {
-        cluster.lab.carrier(node, Net::Data, false)?;
+        cluster.site.lab.carrier(node, Net::Data, false)?;
         let down = clock::now();
         wait::until("300 ms of silence", SOON, || {
             let silence = probe.silence(down, clock::now())?;
             ensure!(silence > Duration::from_millis(300), "{silence:?}");
             Ok(())
         })?;
-        cluster.lab.carrier(node, Net::Data, true)?;
+        cluster.site.lab.carrier(node, Net::Data, true)?;
         probe.wait_answer(1, clock::now(), SOON)?;
     }
     // One hold time more: what the flaps could break would be broken by then.
@@ -116,15 +117,15 @@ fn short_flaps(cluster: &Cluster, vipcast: &Process, probe: &Probe) -> Result<()
 
 /// Peers that are dead in three ways beside one that lives: it never notices, not even when we leave.
 pub(super) fn dead_peer(cluster: &mut Cluster) -> Result<()> {
-    let living = cluster.router(Kind::Bird, Conf::new(Kind::Bird))?;
+    let living = cluster.site.router(Kind::Bird, Conf::new(Kind::Bird))?;
     // Takes the connection and never says a word.
-    let mute = cluster.router(Kind::Gobgpd, Conf::new(Kind::Gobgpd))?;
+    let mute = cluster.site.router(Kind::Gobgpd, Conf::new(Kind::Gobgpd))?;
     mute.freeze()?;
     // Every packet to it and from it is lost.
-    let hole = cluster.router(Kind::Openbgpd, Conf::new(Kind::Openbgpd))?;
-    cluster.lab.cut(hole.host(), Net::Data, Cut::Both)?;
+    let hole = cluster.site.router(Kind::Openbgpd, Conf::new(Kind::Openbgpd))?;
+    cluster.site.lab.cut(hole.host(), Net::Data, Cut::Both)?;
     // Dies with the session up.
-    let dying = cluster.router(Kind::Frr, Conf::new(Kind::Frr))?;
+    let dying = cluster.site.router(Kind::Frr, Conf::new(Kind::Frr))?;
     let spec = cluster.spec(1, &[&living, &mute, &hole, &dying])?;
     // And one that was never there.
     let spec = spec.peer(IpAddr::V4(Net::Data.v4(99)), 65099, "", false);
@@ -139,7 +140,7 @@ pub(super) fn dead_peer(cluster: &mut Cluster) -> Result<()> {
         ensure!(living.session(node_address(1))?.established, "it is down");
         watch.undisturbed()
     })?;
-    cluster.lab.cut(dying.host(), Net::Data, Cut::Both)?;
+    cluster.site.lab.cut(dying.host(), Net::Data, Cut::Both)?;
     leave_beside_the_dead(cluster, &living, &vipcast)?;
     mute.thaw()
 }
@@ -158,7 +159,7 @@ fn leave_beside_the_dead(cluster: &Cluster, living: &Router, vipcast: &Process) 
     ensure!(status.code() == Some(0), "vipcast ended with {status}");
     // 2.5 s are the drain's, 2 s are for the release of the Lease.
     ensure!(exit < Duration::from_secs(6), "the drain took {exit:?}");
-    cluster.node(1)?.expect_address("lo", IpAddr::V4(VIP), false)?;
+    cluster.site.node(1)?.expect_address("lo", IpAddr::V4(VIP), false)?;
     cluster.wait_holder("", Duration::ZERO)?;
     let last = living.session(node_address(1))?.last_error;
     ensure!(last == "Received: Administrative shutdown", "BIRD's last error is {last:?}");
@@ -174,13 +175,13 @@ fn on(running: &Running, node: u8) -> Result<&Process> {
 
 /// BIRD with its own `error wait time` (60 s and more): whatever we do in good order, it takes us back at once.
 pub(super) fn patient_bird(cluster: &mut Cluster) -> Result<()> {
-    let bird = cluster.router(Kind::Bird, Conf { patient: true, ..Conf::new(Kind::Bird) })?;
+    let bird = cluster.site.router(Kind::Bird, Conf { patient: true, ..Conf::new(Kind::Bird) })?;
     let one = cluster.spec(1, &[&bird])?;
     let two = cluster.spec(2, &[&bird])?;
     let specs = [(1, &one), (2, &two)];
     let mut running = BTreeMap::new();
     for (number, spec) in specs {
-        running.insert(number, cluster.vipcast(number, spec)?);
+        running.insert(number, cluster.site.vipcast(number, spec)?);
         bird.wait_established(node_address(number), SOON)?;
     }
     for round in 1..=4 {
@@ -188,7 +189,7 @@ pub(super) fn patient_bird(cluster: &mut Cluster) -> Result<()> {
         leave_in_good_order(cluster, &bird, holder, &running)?;
         let spec = if holder == 1 { &one } else { &two };
         let start = clock::now();
-        running.insert(holder, cluster.vipcast(holder, spec)?);
+        running.insert(holder, cluster.site.vipcast(holder, spec)?);
         bird.wait_established(node_address(holder), SOON)?;
         let what = format!("round {round}: start of the former leader n{holder} to Established in BIRD");
         figure(&what, clock::since(start));
@@ -202,7 +203,7 @@ pub(super) fn patient_bird(cluster: &mut Cluster) -> Result<()> {
     })?;
     timed(
         "start after kill -9 to Established in BIRD",
-        || cluster.vipcast(1, &one).map(drop),
+        || cluster.site.vipcast(1, &one).map(drop),
         || bird.wait_established(node_address(1), SOON),
     )?;
     Ok(())
@@ -227,10 +228,10 @@ fn lose_the_lease(cluster: &Cluster, bird: &Router, running: &Running) -> Result
     let holder = cluster.wait_leader(SOON)?;
     let session = Watch::new(on(running, holder)?, bird.kind().address());
     bird.wait_best(PREFIX, node_address(holder), SOON)?;
-    let (node, next) = (cluster.node(holder)?, node_address(3 - holder));
-    cluster.lab.cut(node, Net::Management, Cut::Both)?;
+    let (node, next) = (cluster.site.node(holder)?, node_address(3 - holder));
+    cluster.site.lab.cut(node, Net::Management, Cut::Both)?;
     bird.wait_best(PREFIX, next, SOON)?;
-    cluster.lab.heal(node, Net::Management, Cut::Both)?;
+    cluster.site.lab.heal(node, Net::Management, Cut::Both)?;
     wait_paths(bird, PREFIX, &[external(next, Some(fence(cluster)?.med))])?;
     session.undisturbed().context("a Lease that moves ends no session")
 }

@@ -7,14 +7,15 @@ use anyhow::{Result, ensure};
 
 use super::SOON;
 use super::expect::{Fence, PREFIX6, Undo, Watch, external, fence, wait_paths};
-use crate::cluster::{Cluster, PREFIX};
+use crate::cluster::Cluster;
 use crate::lab::{NODE_AS, Net, VIP, VIP6, node_address};
 use crate::parts::router::{Conf, Kind, Neighbor, Path, Router};
 use crate::parts::vipcast::Spec;
 use crate::process::Process;
+use crate::site::PREFIX;
 
 fn routers(cluster: &mut Cluster, conf: impl Fn(Kind) -> Conf) -> Result<Vec<Rc<Router>>> {
-    Kind::ALL.into_iter().map(|kind| cluster.router(kind, conf(kind))).collect()
+    Kind::ALL.into_iter().map(|kind| cluster.site.router(kind, conf(kind))).collect()
 }
 
 fn neighbors(addresses: &[IpAddr]) -> Vec<Neighbor> {
@@ -23,7 +24,7 @@ fn neighbors(addresses: &[IpAddr]) -> Vec<Neighbor> {
 
 /// Starts vipcast on a node and waits until the Lease is its own.
 fn lead(cluster: &mut Cluster, number: u8, spec: &Spec) -> Result<(Rc<Process>, Fence)> {
-    let vipcast = cluster.vipcast(number, spec)?;
+    let vipcast = cluster.site.vipcast(number, spec)?;
     cluster.wait_holder(&format!("n{number}"), SOON)?;
     let fence = fence(cluster)?;
     Ok((vipcast, fence))
@@ -53,13 +54,13 @@ pub(super) fn families(cluster: &mut Cluster) -> Result<()> {
             wait_paths(router, PREFIX, std::slice::from_ref(&four))?;
             wait_paths(router, PREFIX6, std::slice::from_ref(&six))?;
         }
-        cluster.node(number)?.expect_address("lo", IpAddr::V6(VIP6), true)?;
+        cluster.site.node(number)?.expect_address("lo", IpAddr::V6(VIP6), true)?;
         leave(&vipcast)?;
         for router in &routers {
             router.wait_gone(PREFIX, None, SOON)?;
             router.wait_gone(PREFIX6, None, SOON)?;
         }
-        cluster.node(number)?.expect_address("lo", IpAddr::V6(VIP6), false)?;
+        cluster.site.node(number)?.expect_address("lo", IpAddr::V6(VIP6), false)?;
     }
     Ok(())
 }
@@ -113,11 +114,11 @@ pub(super) fn port(cluster: &mut Cluster) -> Result<()> {
 
 /// Two hops away: not without `multihop`, and with it.
 pub(super) fn multihop(cluster: &mut Cluster) -> Result<()> {
-    let (_middle, far) = cluster.lab.far_host()?;
+    let (_middle, far) = cluster.site.lab.far_host()?;
     let address = IpAddr::V4(Net::Far.v4(1));
     for kind in Kind::ALL {
         let peers = vec![Neighbor { multihop: Some(5), ..Neighbor::new(node_address(1)) }];
-        let router = cluster.router_on(&far, kind, Conf { neighbors: peers, ..Conf::new(kind) })?;
+        let router = cluster.site.router_on(&far, kind, Conf { neighbors: peers, ..Conf::new(kind) })?;
         let near = cluster.spec(1, &[])?.peer(address, kind.asn(), "", false);
         let (vipcast, _) = lead(cluster, 1, &near)?;
         let session = Watch::from_start(&vipcast, address);
@@ -139,7 +140,7 @@ pub(super) fn multihop(cluster: &mut Cluster) -> Result<()> {
 /// `--sourceIP`: another address of the node is our end and the next hop.
 pub(super) fn source_ip(cluster: &mut Cluster) -> Result<()> {
     let second = Ipv4Addr::new(10, 77, 0, 111);
-    let node = cluster.node(1)?.clone();
+    let node = cluster.site.node(1)?.clone();
     let _address =
         Undo::ip(&node, &format!("address add {second}/24 dev data0"), &format!("address del {second}/24 dev data0"))?;
     let routers = routers(cluster, |kind| Conf { neighbors: neighbors(&[second.into()]), ..Conf::new(kind) })?;
@@ -152,7 +153,7 @@ pub(super) fn source_ip(cluster: &mut Cluster) -> Result<()> {
 
 /// `--sourceIF`: the node's routes lead to the routers over the wrong interface, and the session takes the right one.
 pub(super) fn source_if(cluster: &mut Cluster) -> Result<()> {
-    let node = cluster.node(1)?.clone();
+    let node = cluster.site.node(1)?.clone();
     let mut detours = Vec::new();
     for kind in Kind::ALL {
         let detour = format!("{} dev mgmt0", kind.address());

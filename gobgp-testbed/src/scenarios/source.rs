@@ -8,13 +8,14 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use super::SOON;
-use crate::cluster::{Cluster, PREFIX};
+use crate::cluster::Cluster;
 use crate::host::Host;
 use crate::lab::{Net, VIP, VIP6, node_address};
 use crate::parts::apiserver;
 use crate::parts::router::{Conf, Kind, Neighbor, Router};
 use crate::parts::vipcast::Spec;
 use crate::process::Process;
+use crate::site::PREFIX;
 use crate::wait;
 
 const PREFIX6: &str = "fd88::40/128";
@@ -23,7 +24,7 @@ const BGP: u16 = 179;
 /// The VIPs alone on `lo`, as vipcast binds them.
 pub(super) fn only_on_lo(cluster: &mut Cluster) -> Result<()> {
     never_a_source(cluster, "lo", |_| Ok(()))?;
-    let mut on_lo: Vec<IpAddr> = cluster.node(1)?.addresses("lo")?;
+    let mut on_lo: Vec<IpAddr> = cluster.site.node(1)?.addresses("lo")?;
     on_lo.sort();
     let expected = ["10.88.0.40", "127.0.0.1", "::1", "fd88::40"].map(|text| text.parse::<IpAddr>());
     let expected: Vec<IpAddr> = expected.into_iter().collect::<Result<_, _>>()?;
@@ -35,7 +36,7 @@ pub(super) fn only_on_lo(cluster: &mut Cluster) -> Result<()> {
 /// router that prefer them. Whoever leaves the choice to the kernel has a VIP as its source.
 pub(super) fn preferred_on_the_uplink(cluster: &mut Cluster) -> Result<()> {
     let outcome = never_a_source(cluster, "data0", prefer_vips);
-    let node = cluster.node(1)?;
+    let node = cluster.site.node(1)?;
     for words in ["route del 10.77.0.1/32", "-6 route del fd77::1/128"] {
         // What the scenario did not come to do needs no undoing.
         let _ = node.ip(words);
@@ -62,18 +63,18 @@ fn prefer_vips(node: &Host) -> Result<()> {
 /// n1 leads with both VIPs on `interface`; then its router restarts and its API server dies, so that all connections
 /// are made anew beside the bound VIPs.
 fn never_a_source(cluster: &mut Cluster, interface: &str, arrange: impl FnOnce(&Host) -> Result<()>) -> Result<()> {
-    let node = cluster.node(1)?.clone();
+    let node = cluster.site.node(1)?.clone();
     count_vip_sources(&node)?;
     arrange(&node)?;
     let mut conf = Conf::new(Kind::Gobgpd);
     conf.neighbors.push(Neighbor::new(IpAddr::V6(Net::Data.v6(11))));
-    let gobgpd = cluster.router(Kind::Gobgpd, conf)?;
+    let gobgpd = cluster.site.router(Kind::Gobgpd, conf)?;
     let spec: Spec = cluster
         .spec(1, &[&gobgpd])?
         .flag("address", format!("{VIP},{VIP6}"))
         .flag("interface", interface)
         .peer(IpAddr::V6(Net::Data.v6(1)), gobgpd.kind().asn(), "", false);
-    let vipcast = cluster.vipcast(1, &spec)?;
+    let vipcast = cluster.site.vipcast(1, &spec)?;
     all_routes(&gobgpd)?;
     for vip in [IpAddr::V4(VIP), IpAddr::V6(VIP6)] {
         node.expect_address(interface, vip, true)?;

@@ -7,11 +7,12 @@ use serde_json::json;
 
 use super::{EVERY, Stage, figure, stage};
 use crate::clock;
-use crate::cluster::{Cluster, PREFIX};
+use crate::cluster::Cluster;
 use crate::lab::node_address;
 use crate::parts::api::{Api, LEASE, LEASES};
 use crate::parts::apiserver::ApiServer;
 use crate::scenarios::SOON;
+use crate::site::PREFIX;
 
 /// The lease's duration: what everybody else waits since the last change.
 const DURATION: Duration = Duration::from_secs(5);
@@ -66,7 +67,7 @@ fn replace(api: &Api, holder: &str) -> Result<()> {
 
 /// etcd goes back to when another node held the Lease.
 pub(in crate::scenarios) fn restored(cluster: &mut Cluster) -> Result<()> {
-    let snapshot = cluster.lab.run.dir().join("earlier-holder.db");
+    let snapshot = cluster.site.lab.run.dir().join("earlier-holder.db");
     restore(cluster, |cluster| {
         let mut stage = stage(cluster, 1)?;
         stage.expect_only(1)?;
@@ -76,7 +77,7 @@ pub(in crate::scenarios) fn restored(cluster: &mut Cluster) -> Result<()> {
         one.wait_exit(SOON)?;
         cluster.wait_holder_other_than(1, SOON)?;
         let spec = cluster.spec(1, &[&stage.gobgpd, &stage.bird])?;
-        let again = cluster.vipcast(1, &spec)?;
+        let again = cluster.site.vipcast(1, &spec)?;
         stage.replace_vipcast(1, again)?;
         cluster.etcd.restore(&snapshot)?;
         Ok(stage)
@@ -85,10 +86,10 @@ pub(in crate::scenarios) fn restored(cluster: &mut Cluster) -> Result<()> {
 
 /// etcd goes back to when the Lease was released.
 pub(in crate::scenarios) fn restored_to_released(cluster: &mut Cluster) -> Result<()> {
-    let snapshot = cluster.lab.run.dir().join("released.db");
+    let snapshot = cluster.site.lab.run.dir().join("released.db");
     restore(cluster, |cluster| {
         let spec = cluster.spec(1, &[])?.peer(node_address(9), 65009, "", false);
-        let early = cluster.vipcast(1, &spec)?;
+        let early = cluster.site.vipcast(1, &spec)?;
         cluster.wait_holder("n1", SOON)?;
         early.term()?;
         early.wait_exit(SOON)?;
@@ -102,7 +103,7 @@ pub(in crate::scenarios) fn restored_to_released(cluster: &mut Cluster) -> Resul
 
 /// etcd goes back to when there was no Lease.
 pub(in crate::scenarios) fn restored_to_nothing(cluster: &mut Cluster) -> Result<()> {
-    let snapshot = cluster.lab.run.dir().join("nothing.db");
+    let snapshot = cluster.site.lab.run.dir().join("nothing.db");
     restore(cluster, |cluster| {
         cluster.etcd.snapshot(&snapshot)?;
         let stage = stage(cluster, 1)?;

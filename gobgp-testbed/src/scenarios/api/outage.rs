@@ -5,10 +5,11 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 
 use super::{EVERY, Stage, figure, stage};
-use crate::cluster::{Cluster, PREFIX};
+use crate::cluster::Cluster;
 use crate::lab::{Cut, Net};
 use crate::parts::apiserver::{ApiServer, ReadyAlarm};
 use crate::scenarios::SOON;
+use crate::site::PREFIX;
 use crate::{clock, wait};
 
 /// How long the API is gone.
@@ -48,10 +49,10 @@ pub(in crate::scenarios) fn refused(cluster: &mut Cluster) -> Result<()> {
 pub(in crate::scenarios) fn dropped(cluster: &mut Cluster) -> Result<()> {
     let outage = Outage {
         begin: |cluster| {
-            let nodes = &cluster.lab.nodes;
-            nodes.iter().try_for_each(|node| cluster.lab.cut(node, Net::Management, Cut::Both))
+            let nodes = &cluster.site.lab.nodes;
+            nodes.iter().try_for_each(|node| cluster.site.lab.cut(node, Net::Management, Cut::Both))
         },
-        mend: |cluster| cluster.lab.heal_all(),
+        mend: |cluster| cluster.site.lab.heal_all(),
         mend_rest: |_| Ok(()),
     };
     outage.play(cluster)

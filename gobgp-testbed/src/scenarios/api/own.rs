@@ -6,11 +6,12 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 
 use super::{figure, stage};
-use crate::cluster::{Cluster, PREFIX};
+use crate::cluster::Cluster;
 use crate::lab::node_address;
 use crate::parts::apiserver::ApiServer;
 use crate::parts::heard::Word;
 use crate::scenarios::SOON;
+use crate::site::PREFIX;
 use crate::{clock, wait};
 
 /// Long enough for every way to fail: several renew deadlines, the watch's doubts, two looks at the first endpoint.

@@ -22,10 +22,10 @@ pub(in crate::scenarios) fn quorum(cluster: &mut Cluster) -> Result<()> {
     let etcd = cluster.stacked.as_ref().context("no etcd on the nodes")?;
     ensure!(etcd.leader()? == index, "etcd's leader moved");
     let start = clock::now();
-    let node = cluster.node(leader)?;
+    let node = cluster.site.node(leader)?;
     // The links first: nothing of the death gets out, no reset and no FIN.
     for net in [Net::Data, Net::Management] {
-        cluster.lab.cut(node, net, Cut::Both)?;
+        cluster.site.lab.cut(node, net, Cut::Both)?;
     }
     stage.vipcast(leader)?.kill();
     etcd.members.get(index).context("no member")?.kill();
@@ -44,9 +44,9 @@ pub(in crate::scenarios) fn quorum(cluster: &mut Cluster) -> Result<()> {
     figure("the longest silence", silence);
     ensure!(silence <= BOUND, "the VIP was silent for {silence:?}");
     // The dead node's route stands until its hold time is over; then only the new one is left.
-    stage.gobgpd.wait_gone(crate::cluster::PREFIX, Some(node_address(leader)), BOUND * 2)?;
-    stage.bird.wait_gone(crate::cluster::PREFIX, Some(node_address(leader)), BOUND * 2)?;
+    stage.gobgpd.wait_gone(crate::site::PREFIX, Some(node_address(leader)), BOUND * 2)?;
+    stage.bird.wait_gone(crate::site::PREFIX, Some(node_address(leader)), BOUND * 2)?;
     let newer = stage.expect_only(next)?;
     ensure!(newer < med, "MED {newer} does not win against {med}");
-    cluster.wait_holder(cluster.node(next)?.name(), BOUND).map(drop)
+    cluster.wait_holder(cluster.site.node(next)?.name(), BOUND).map(drop)
 }

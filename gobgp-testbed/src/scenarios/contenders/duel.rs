@@ -7,13 +7,14 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use crate::clock;
-use crate::cluster::{Cluster, PREFIX};
+use crate::cluster::Cluster;
 use crate::lab::node_address;
 use crate::parts::api::{LEASES, Lease};
 use crate::parts::contend::{Candidacy, Contender, Timing, Version};
 use crate::parts::router::Router;
 use crate::process::Process;
 use crate::scenarios::SOON;
+use crate::site::PREFIX;
 use crate::wait;
 
 /// The contender's name in the Lease.
@@ -49,7 +50,7 @@ impl Duel {
         version: Version,
         timing: Timing,
     ) -> Result<Self> {
-        cluster.node(node)?;
+        cluster.site.node(node)?;
         Ok(Self {
             node,
             lease: format!("duel{node}"),
@@ -84,7 +85,7 @@ impl Duel {
         self.note_contender();
         let candidacy =
             Candidacy { lease: &self.lease, identity: IDENTITY, version: self.version, timing: self.timing };
-        Ok(self.contender.insert(Contender::start(cluster.node(self.node)?, &kubeconfig, candidacy)?))
+        Ok(self.contender.insert(Contender::start(cluster.site.node(self.node)?, &kubeconfig, candidacy)?))
     }
 
     pub(super) fn contender(&self) -> Result<&Contender> {
@@ -106,7 +107,7 @@ impl Duel {
             .flag("leaseRetry", retry)
             .flag("logFormat", "json");
         self.note_vipcast()?;
-        self.vipcast = Some(cluster.vipcast(self.node, &spec)?);
+        self.vipcast = Some(cluster.site.vipcast(self.node, &spec)?);
         Ok(())
     }
 

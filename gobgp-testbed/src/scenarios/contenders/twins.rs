@@ -5,12 +5,13 @@ use std::net::IpAddr;
 use anyhow::{Result, ensure};
 
 use super::duel::text;
-use crate::cluster::{Cluster, PREFIX};
+use crate::cluster::Cluster;
 use crate::lab::{VIP, node_address};
 use crate::parts::contend::{Candidacy, Contender, Timing, Version};
 use crate::parts::router::{Conf, Kind};
 use crate::process::Process;
 use crate::scenarios::SOON;
+use crate::site::PREFIX;
 use crate::wait;
 
 const TWIN: &str = "another process on this node (a second vipcast, or kube-vip) stands for election under this node's \
@@ -19,15 +20,15 @@ const TWIN: &str = "another process on this node (a second vipcast, or kube-vip)
 /// A second vipcast with the same node name, on the same node, with another router: it takes the first for its
 /// predecessor and resumes; the first notices, stands down, and never touches the address.
 pub(in crate::scenarios) fn second_vipcast(cluster: &mut Cluster) -> Result<()> {
-    let gobgpd = cluster.router(Kind::Gobgpd, Conf::new(Kind::Gobgpd))?;
-    let bird = cluster.router(Kind::Bird, Conf::new(Kind::Bird))?;
+    let gobgpd = cluster.site.router(Kind::Gobgpd, Conf::new(Kind::Gobgpd))?;
+    let bird = cluster.site.router(Kind::Bird, Conf::new(Kind::Bird))?;
     let first_spec = cluster.spec(1, &[&gobgpd])?.flag("logFormat", "json");
-    let first = cluster.vipcast(1, &first_spec)?;
+    let first = cluster.site.vipcast(1, &first_spec)?;
     gobgpd.wait_best(PREFIX, node_address(1), SOON)?;
     let monitor = watch_addresses(cluster)?;
 
     let second_spec = cluster.spec(1, &[&bird])?.flag("logFormat", "json");
-    let second = second_spec.start_as("twin", cluster.node(1)?)?;
+    let second = second_spec.start_as("twin", cluster.site.node(1)?)?;
     bird.wait_best(PREFIX, node_address(1), SOON)?;
     gobgpd.wait_gone(PREFIX, None, SOON)?;
     let lease = cluster.wait_holder("n1", SOON)?;
@@ -51,15 +52,15 @@ pub(in crate::scenarios) fn second_vipcast(cluster: &mut Cluster) -> Result<()> 
 /// A client-go candidate (so is kube-vip) that holds the lease under the node's name: noticed and named, the route
 /// goes, the address stays. When it is gone vipcast leads again.
 pub(in crate::scenarios) fn same_identity(cluster: &mut Cluster) -> Result<()> {
-    let gobgpd = cluster.router(Kind::Gobgpd, Conf::new(Kind::Gobgpd))?;
+    let gobgpd = cluster.site.router(Kind::Gobgpd, Conf::new(Kind::Gobgpd))?;
     let spec = cluster.spec(1, &[&gobgpd])?.flag("logFormat", "json");
-    let vipcast = cluster.vipcast(1, &spec)?;
+    let vipcast = cluster.site.vipcast(1, &spec)?;
     gobgpd.wait_best(PREFIX, node_address(1), SOON)?;
     let monitor = watch_addresses(cluster)?;
 
     let candidacy =
         Candidacy { lease: "plndr-cp-lock", identity: "n1", version: Version::Current, timing: Timing::FAST };
-    let twin = Contender::start(cluster.node(1)?, &cluster.kubeconfig(1)?, candidacy)?;
+    let twin = Contender::start(cluster.site.node(1)?, &cluster.kubeconfig(1)?, candidacy)?;
     twin.wait_said("started leading", SOON)?;
     gobgpd.wait_gone(PREFIX, None, SOON)?;
     let line = twin_line(&vipcast)?;
@@ -83,11 +84,11 @@ fn twin_line(vipcast: &Process) -> Result<serde_json::Value> {
 
 /// Every change of an address on n1 from now on.
 fn watch_addresses(cluster: &Cluster) -> Result<Process> {
-    let monitor = cluster.node(1)?.spawn("addresses", std::path::Path::new("/usr/sbin/ip"), |command| {
+    let monitor = cluster.site.node(1)?.spawn("addresses", std::path::Path::new("/usr/sbin/ip"), |command| {
         command.args(["monitor", "address"]);
     })?;
     // It listens once it reports what happens.
-    let node = cluster.node(1)?;
+    let node = cluster.site.node(1)?;
     node.ip("address add 192.0.2.1/32 dev lo")?;
     wait::until("`ip monitor` to listen", SOON, || {
         node.ip("address del 192.0.2.1/32 dev lo")?;
@@ -101,7 +102,7 @@ fn watch_addresses(cluster: &Cluster) -> Result<Process> {
 
 fn never_removed(cluster: &Cluster, monitor: &Process) -> Result<()> {
     monitor.alive()?;
-    cluster.node(1)?.expect_address("lo", IpAddr::V4(VIP), true)?;
+    cluster.site.node(1)?.expect_address("lo", IpAddr::V4(VIP), true)?;
     let said = monitor.said();
     let touched: Vec<&str> = said.lines().filter(|line| line.contains(&VIP.to_string())).collect();
     ensure!(touched.is_empty(), "the address was touched: {touched:?}");
