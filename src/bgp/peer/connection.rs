@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 
 use crate::bgp::fsm::{Input, StateName};
 use crate::bgp::sockopt;
-use crate::wire::bgp::{MessageType, Outgoing, Session, decode, encode, frame_len, message_type};
+use crate::wire::bgp::{Inbox, MessageType, Outgoing, Session, decode, encode};
 
 /// UPDATEs are put into the buffer while it is shorter than this. Beyond, they wait in the Adj-RIB-Out, where a
 /// withdrawal still overtakes them.
@@ -23,9 +23,7 @@ const READ_CHUNK: usize = 16 * 1024;
 #[derive(Debug)]
 pub(super) struct Connection {
     stream: TcpStream,
-    inbox: Vec<u8>,
-    /// How much of `inbox` is consumed.
-    consumed: usize,
+    inbox: Inbox,
     outbox: VecDeque<u8>,
     /// Bytes ever given to the kernel.
     written: u64,
@@ -41,7 +39,7 @@ pub(super) enum Read {
 
 impl Connection {
     pub(super) fn new(stream: TcpStream) -> Self {
-        Self { stream, inbox: Vec::new(), consumed: 0, outbox: VecDeque::new(), written: 0 }
+        Self { stream, inbox: Inbox::default(), outbox: VecDeque::new(), written: 0 }
     }
 
     pub(super) fn stream(&self) -> &TcpStream {
@@ -113,12 +111,10 @@ impl Connection {
     }
 
     fn take_in(&mut self, result: io::Result<usize>, chunk: &[u8]) -> io::Result<Read> {
-        self.inbox.drain(..self.consumed);
-        self.consumed = 0;
         match result {
             Ok(0) => Ok(Read::End),
             Ok(n) => {
-                self.inbox.extend(chunk.iter().take(n));
+                self.inbox.push(chunk.get(..n).unwrap_or_default());
                 Ok(Read::Some)
             }
             Err(e) if is_transient(&e) => Ok(Read::Nothing),
@@ -129,18 +125,15 @@ impl Connection {
     /// Throws away what was read.
     pub(super) fn discard(&mut self) {
         self.inbox.clear();
-        self.consumed = 0;
     }
 
     /// The next whole message of what was read, as the state machine's input. One that this state does not accept is
     /// not looked into: what is wrong is that it came.
     pub(super) fn message(&mut self, state: StateName, session: &Session) -> Option<Input> {
-        let unread = self.inbox.get(self.consumed..)?;
-        let kind = message_type(unread);
-        let message = match frame_len(unread) {
-            Ok(length) => {
-                let frame = unread.get(..length?)?;
-                self.consumed += frame.len();
+        let kind = self.inbox.next_type();
+        let message = match self.inbox.next_frame() {
+            Ok(frame) => {
+                let frame = frame?;
                 kind.and_then(|kind| state.refusal(kind)).map_or_else(|| decode(frame, session), Err)
             }
             Err(notification) => Err(notification),

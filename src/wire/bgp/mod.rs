@@ -1,6 +1,6 @@
 //! BGP-4 messages (RFC 4271) of a stub announcer: OPEN, UPDATE, NOTIFICATION, KEEPALIVE, ROUTE-REFRESH.
 //!
-//! A receiver cuts the stream with [`frame_len`] and gives each message to [`decode`]; a sender calls [`encode`]. What
+//! A receiver cuts the stream with an [`Inbox`] and gives each message to [`decode`]; a sender calls [`encode`]. What
 //! is wrong with a peer's bytes comes back as the [`Notification`] to send, or as the [`Outcome`] of an UPDATE that
 //! does not end the session.
 //!
@@ -10,6 +10,7 @@
 mod attribute;
 mod capability;
 mod header;
+mod inbox;
 mod multiprotocol;
 mod notification;
 mod open;
@@ -21,6 +22,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use ipnetwork::IpNetwork;
 
 pub use header::{HEADER_LEN, MAX_LEN, MessageType, frame_len, message_type};
+pub use inbox::Inbox;
 pub use notification::{ErrorCode, error};
 
 use crate::wire::reader::Reader;
@@ -204,7 +206,7 @@ pub struct Session {
     pub ibgp: bool,
 }
 
-/// One message, which [`frame_len`] has cut from the stream.
+/// One message, which an [`Inbox`] (or [`frame_len`]) has cut from the stream.
 ///
 /// # Errors
 /// What to tell the peer before closing, unless the message is itself a NOTIFICATION (see [`message_type`]).

@@ -97,3 +97,42 @@ fn kind_of_each_message_is_its_type_octet() {
         assert_eq!(decoded.kind().octet(), octet);
     }
 }
+
+/// What is taken of a stream that arrives in these pieces, and the error that ends it.
+fn taken(pieces: &[&[u8]]) -> (Vec<Vec<u8>>, Option<Notification>) {
+    let (mut inbox, mut frames) = (Inbox::default(), Vec::new());
+    for piece in pieces {
+        inbox.push(piece);
+        loop {
+            match inbox.next_frame() {
+                Ok(Some(frame)) => frames.push(frame.to_vec()),
+                Ok(None) => break,
+                Err(error) => return (frames, Some(error)),
+            }
+        }
+    }
+    (frames, None)
+}
+
+#[test]
+fn a_stream_cut_anywhere_gives_the_same_messages() {
+    let frames = vec![message(4, &[]), message(3, &[6, 2]), message(2, &[0, 0, 0, 0])];
+    let stream = frames.concat();
+    for at in 0..=stream.len() {
+        assert_eq!(taken(&[&stream[..at], &stream[at..]]), (frames.clone(), None));
+    }
+    let octets: Vec<&[u8]> = stream.chunks(1).collect();
+    assert_eq!(taken(&octets), (frames.clone(), None));
+    let broken = [stream.as_slice(), &[0]].concat();
+    let error = notification(error::CONNECTION_NOT_SYNCHRONIZED, "");
+    assert_eq!(taken(&[&broken]), (frames, Some(error)));
+}
+
+#[test]
+fn what_was_thrown_away_does_not_come_back() {
+    let mut inbox = Inbox::default();
+    inbox.push(&message(4, &[]));
+    assert_eq!(inbox.next_type(), Some(MessageType::Keepalive));
+    inbox.clear();
+    assert_eq!((inbox.next_type(), inbox.next_frame()), (None, Ok(None)));
+}
