@@ -1,5 +1,6 @@
 //! The composition root: builds the stations, hands them each other's `watch` ends, waits, and drains.
 
+mod passwords;
 mod speaking;
 mod standing;
 mod stations;
@@ -16,6 +17,7 @@ use crate::config::Config;
 use crate::net::{Addresses, Identity, router_id};
 use crate::shutdown::Signals;
 use crate::vip::{Facts, Vip};
+pub use passwords::read_password_file;
 use stations::{Node, SPEAKER, Stations};
 
 /// Why the daemon could not start, or had to stop.
@@ -111,6 +113,10 @@ async fn build(config: Config, stations: &mut Stations) -> Result<Node, Error> {
     let (announcer, routes, bound) = Announcer::new(addresses, leftover, facts_rx, handle.status());
     stations.spawn("the announcer", async move { announcer.run().await.map_err(Error::Io) });
     stations.spawn(SPEAKER, async move { speaker.run(routes).await.map_err(Error::Bgp) });
+    let files = passwords::Files::of(&config);
+    if !files.is_empty() {
+        stations.spawn("the watch over password files", passwords::follow(files, handle.clone()));
+    }
     let lease = config.election.clone().map(|lease| {
         stations.spawn("the watch over hold times", speaking::warn_of_long_holds(handle.status(), lease.clone()));
         standing::stand(stations, &config, lease, facts.clone())

@@ -33,10 +33,6 @@ pub(super) fn settings(config: &Config, router_id: Ipv4Addr) -> SpeakerConfig {
 }
 
 fn peer_settings(peer: &PeerConfig, vips: &[IpAddr]) -> PeerSettings {
-    let host = match &peer.host {
-        config::PeerHost::Address(address) => PeerHost::Address(*address),
-        config::PeerHost::Interface(name) => PeerHost::Interface(name.clone()),
-    };
     let families = [(peer.ipv4, Family::Ipv4Unicast), (peer.ipv6, Family::Ipv6Unicast)];
     PeerSettings {
         description: peer.description.clone(),
@@ -69,7 +65,14 @@ fn peer_settings(peer: &PeerConfig, vips: &[IpAddr]) -> PeerSettings {
         bfd: peer.bfd.map(|bfd| BfdSettings { tx: bfd.tx, rx: bfd.rx, multiplier: bfd.multiplier, strict: bfd.strict }),
         shutdown_text: peer.shutdown_text.clone(),
         graceful_shutdown: peer.graceful_shutdown,
-        ..PeerSettings::new(host, peer.port, peer.asn)
+        ..PeerSettings::new(peer_host(&peer.host), peer.port, peer.asn)
+    }
+}
+
+pub(super) fn peer_host(host: &config::PeerHost) -> PeerHost {
+    match host {
+        config::PeerHost::Address(address) => PeerHost::Address(*address),
+        config::PeerHost::Interface(name) => PeerHost::Interface(name.clone()),
     }
 }
 

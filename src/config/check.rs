@@ -2,10 +2,12 @@
 
 mod bgp;
 mod lease;
+mod passwords;
 mod peers;
 mod reader;
 mod vips;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use secrecy::SecretSlice;
@@ -32,8 +34,8 @@ pub struct Facts {
     pub host_name: Option<String>,
     /// The namespace of the pod's service account, where there is one.
     pub service_account_namespace: Option<String>,
-    /// The content of the password file that is configured, or why it could not be read.
-    pub peer_pass_file: Option<Result<SecretSlice<u8>, String>>,
+    /// The content of each file of [`super::password_files`], or why it could not be read.
+    pub password_files: BTreeMap<PathBuf, Result<SecretSlice<u8>, String>>,
     /// The names of the host's interfaces; `None` where they could not be read, and no name is doubted.
     pub interfaces: Option<Vec<String>>,
 }

@@ -6,6 +6,7 @@
 mod check;
 mod finding;
 pub mod options;
+mod password;
 mod peer;
 mod raw;
 mod reference;
@@ -14,6 +15,7 @@ mod types;
 
 pub use check::{Checked, Command, Facts, check};
 pub use finding::{Finding, Mistakes};
+pub use password::{FilePassword, password_files};
 pub use raw::{Given, Origin, RawConfig};
 pub use reference::reference;
 pub use types::{

@@ -223,10 +223,13 @@ fn where_the_lease_lives() {
 fn the_password_file() {
     let read = |content: Result<&[u8], &str>| {
         let content = content.map(|bytes| SecretSlice::from(bytes.to_vec())).map_err(str::to_owned);
-        let facts = Facts { peer_pass_file: Some(content), ..facts() };
+        let facts = Facts { password_files: [("/p".into(), content)].into(), ..facts() };
         let flags = [("bgppeers", ""), ("peerAddress", "10.0.0.2"), ("peerPassFile", "/p")];
         match checked(&flags, &[], &facts) {
-            Ok(Checked { config, warnings }) => (peers(&config).remove(0).2, lines(&warnings)),
+            Ok(Checked { config, warnings }) => {
+                assert_eq!(config.bgp.peers[0].password_file, Some("/p".into()));
+                (peers(&config).remove(0).2, lines(&warnings))
+            }
             Err(Mistakes(mistakes)) => (None, lines(&mistakes)),
         }
     };

@@ -58,6 +58,8 @@ pub struct PeerConfig {
     pub description: Option<String>,
     /// The TCP-MD5 key (RFC 2385), 1 to 80 bytes.
     pub password: Option<SecretString>,
+    /// The file the password is from: when its content changes, so does the password.
+    pub password_file: Option<PathBuf>,
     /// How far away it is.
     pub hops: Hops,
     /// Who makes the connection.
@@ -94,6 +96,7 @@ impl PeerConfig {
             asn,
             description: None,
             password: None,
+            password_file: None,
             hops: Hops::Default,
             connect: Connect::Active,
             source: Source::Any,

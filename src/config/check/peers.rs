@@ -2,15 +2,14 @@
 
 use std::net::IpAddr;
 
-use secrecy::{ExposeSecret, SecretString};
-
 use super::bgp::asn;
+use super::passwords::password;
 use super::reader::Reader;
 use super::vips::class;
 use crate::config::options::{
     BGP_PEERS, MULTIHOP, PEER_ADDRESS, PEER_AS, PEER_PASS, PEER_PASS_FILE, SOURCE_IF, SOURCE_IP, Spec,
 };
-use crate::config::peer::{parse_address, parse_list, password_rules};
+use crate::config::peer::{parse_address, parse_list};
 use crate::config::{Hops, PeerConfig, PeerHost, Source};
 use crate::vip::Vip;
 
@@ -107,62 +106,14 @@ fn single(r: &mut Reader<'_>) -> Option<Option<Candidate>> {
         r.mistake(&PEER_ADDRESS, format!("{text:?} is not the address of a peer; {expected}"));
         return None;
     };
+    let password = password?;
     let peer = PeerConfig {
-        password: password?,
+        password: password.secret,
+        password_file: password.file,
         hops: if multihop? { Hops::Multihop } else { Hops::Default },
         ..PeerConfig::new(PeerHost::Address(address), port, Some(asn?))
     };
     Some(Some(Candidate { spec: &PEER_ADDRESS, label: format!("{text:?}"), peer }))
-}
-
-/// The password of the `--peerAddress` peer, `Some(None)` where there is none.
-fn password(r: &mut Reader<'_>) -> Option<Option<SecretString>> {
-    let given = r.text(&PEER_PASS);
-    match (given, r.text(&PEER_PASS_FILE)) {
-        (Some(_), Some(path)) => {
-            let other = r.name(&PEER_PASS_FILE);
-            r.mistake(&PEER_PASS, format!("is given together with {other} {path:?}; give one of them"));
-            None
-        }
-        (None, Some(path)) => password_file(r, path).map(Some),
-        (Some(password), None) => match password_rules(password.as_bytes()) {
-            Ok(()) => Some(Some(SecretString::from(password))),
-            Err(wrong) => {
-                r.mistake(&PEER_PASS, wrong);
-                None
-            }
-        },
-        (None, None) => Some(None),
-    }
-}
-
-fn password_file(r: &mut Reader<'_>, path: &str) -> Option<SecretString> {
-    let content = match r.facts.peer_pass_file.as_ref() {
-        Some(Ok(content)) => content.expose_secret(),
-        Some(Err(why)) => {
-            r.mistake(&PEER_PASS_FILE, format!("{path:?} cannot be read: {why}"));
-            return None;
-        }
-        None => {
-            r.mistake(&PEER_PASS_FILE, format!("{path:?} was not read"));
-            return None;
-        }
-    };
-    let line = content.strip_suffix(b"\n").map(|line| line.strip_suffix(b"\r").unwrap_or(line));
-    let bytes = line.unwrap_or(content);
-    let wrong = match (std::str::from_utf8(bytes), password_rules(bytes)) {
-        (_, Err(wrong)) => wrong,
-        (Ok(""), Ok(())) => "the password is empty; expected 1 to 80 bytes".to_owned(),
-        (Err(_), Ok(())) => "the password is not UTF-8".to_owned(),
-        (Ok(password), Ok(())) => {
-            if line.is_some() {
-                r.warn(&PEER_PASS_FILE, format!("{path:?}: the line break at its end is not part of the password"));
-            }
-            return Some(SecretString::from(password));
-        }
-    };
-    r.mistake(&PEER_PASS_FILE, format!("{path:?}: {wrong}"));
-    None
 }
 
 /// Where our ends are bound, before the families are known.
