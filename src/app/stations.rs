@@ -62,6 +62,8 @@ pub(super) struct Node {
     pub(super) facts: watch::Sender<Facts>,
     pub(super) bound: watch::Receiver<BTreeSet<Vip>>,
     pub(super) speaker: SpeakerHandle,
+    /// The longest graceful shutdown of all peers: the sessions end that much later.
+    pub(super) graceful_shutdown: Duration,
     pub(super) lease: Option<Lease>,
 }
 
@@ -73,14 +75,15 @@ pub(super) struct Lease {
 }
 
 impl Node {
-    /// Withdraw → delivered → Cease → unbind → release the lease if it is still ours.
+    /// Graceful shutdown where it is set → withdraw → delivered → Cease → unbind → release the lease if it is still
+    /// ours. Until the sessions end, the lease is renewed and the routes follow it: when it is lost, they go at once.
     pub(super) async fn drain(mut self, stations: &mut Stations) {
         let deadline = now() + GOODBYE;
         self.speaker.stop(LEAVING, deadline);
         tokio::select! {
             () = stations.end_of(SPEAKER) => {}
             // It cuts what is left at its deadline by itself; should it not, the end of this process does.
-            () = sleep_until(deadline + UNBIND) => tracing::warn!("leaving sessions behind: they did not end in time"),
+            () = sleep_until(deadline + self.graceful_shutdown + UNBIND) => tracing::warn!("leaving sessions behind: they did not end in time"),
         }
         if let Some(lease) = &self.lease {
             lease.follow.abort();

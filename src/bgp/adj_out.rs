@@ -85,6 +85,8 @@ struct Sent {
 #[derive(Clone, Debug)]
 pub struct AdjOut {
     profile: Profile,
+    /// Whether the routes are about to go: see [`Self::drain`].
+    draining: bool,
     /// What is wanted and can be sent.
     wanted: BTreeMap<IpNetwork, Sent>,
     unsendable: BTreeMap<IpNetwork, Unsendable>,
@@ -107,6 +109,7 @@ impl AdjOut {
         let to_end = profile.families.clone();
         Self {
             profile,
+            draining: false,
             wanted: BTreeMap::new(),
             unsendable: BTreeMap::new(),
             sent: BTreeMap::new(),
@@ -116,6 +119,12 @@ impl AdjOut {
             to_end,
             end: None,
         }
+    }
+
+    /// From the next set of routes on they are announced as about to go (RFC 8326 §4.1): the peer is to prefer any other
+    /// path while this one still works.
+    pub const fn drain(&mut self) {
+        self.draining = true;
     }
 
     /// Sets the whole of what is wanted. A wish that is over counts as absent. An `until` that moved needs no
@@ -129,6 +138,7 @@ impl AdjOut {
             }
             match self.profile.route(prefix, *wish, routes) {
                 Ok(route) => {
+                    let route = if self.draining { about_to_go(route) } else { route };
                     self.wanted.insert(prefix, Sent { route, until: wish.until });
                 }
                 Err(why) => {
@@ -251,6 +261,11 @@ impl Profile {
             local_pref: self.ibgp.then(|| wish.local_pref.unwrap_or(DEFAULT_LOCAL_PREF)),
         })
     }
+}
+
+/// RFC 8326 §4.1: inside an AS the lowest LOCAL_PREF is sent as well, so that it works without a policy there.
+fn about_to_go(route: Route) -> Route {
+    Route { local_pref: route.local_pref.map(|_| 0), ..route }
 }
 
 /// RFC 4271 §6.3, RFC 1812 §5.3.7: what is no host's address on a network.

@@ -59,7 +59,8 @@ impl SpeakerHandle {
     }
 
     /// Ends all sessions in good order: withdraw, deliver, Cease 6/2 with this text (RFC 9003), close. What is not
-    /// done by `deadline` is cut. [`Speaker::run`] returns then.
+    /// done by `deadline` is cut. [`Speaker::run`] returns then. Peers with a graceful shutdown
+    /// ([`PeerSettings::graceful_shutdown`]) have that first, and so much more time.
     pub fn stop(&self, text: impl Into<String>, deadline: Instant) {
         self.stop.send_replace(Some(StopOrder { text: text.into(), deadline }));
     }

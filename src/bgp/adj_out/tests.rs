@@ -89,6 +89,27 @@ fn inside_an_as_the_path_is_empty_and_local_pref_is_sent() {
 }
 
 #[test]
+fn routes_that_are_about_to_go_are_announced_again_as_the_last_choice() {
+    let mut adj = AdjOut::new(Profile { ibgp: true, ..ebgp() });
+    let wanted = routes([(A, wish(Until::At(at(10)), 5))]);
+    adj.want(T0, &wanted);
+    let route = |local_pref| {
+        let next_hop = "10.0.0.1".parse().unwrap();
+        let (med, local_pref) = (Some(5), Some(local_pref));
+        Update::Announce(Route { prefix: net(A), next_hop, as_path: vec![], med, local_pref })
+    };
+    assert_eq!(poll_all(&mut adj, T0), [route(7), V4_END, V6_END]);
+    adj.drain();
+    adj.want(T0, &wanted);
+    assert_eq!((poll_all(&mut adj, T0), adj.end()), (vec![route(0)], Some(at(10))));
+    // The entitlement goes on, and ends, as ever.
+    adj.want(T0, &routes([(A, wish(Until::At(at(20)), 5))]));
+    assert_eq!((poll_all(&mut adj, T0), adj.end()), (vec![], Some(at(20))));
+    adj.want(at(20), &routes([(A, wish(Until::At(at(20)), 5))]));
+    assert_eq!(poll_all(&mut adj, at(20)), [withdraw(A)]);
+}
+
+#[test]
 fn withdrawals_come_before_announcements() {
     let mut adj = with_a_and_b();
     adj.want(T0, &routes([(A, wish(Until::At(at(10)), 4)), (C, wish(Until::At(at(10)), 4))]));

@@ -15,6 +15,7 @@ mod link;
 mod output;
 mod probe;
 mod status;
+mod stop;
 
 use std::io;
 use std::net::IpAddr;
@@ -25,10 +26,11 @@ use tokio::sync::watch;
 
 pub use status::PeerStatus;
 pub(super) use status::Report;
+pub(super) use stop::StopOrder;
 
 use super::RouteSet;
 use super::adj_out::{AdjOut, Profile};
-use super::fsm::{self, Action, Close, Fsm, Input, Negotiated, Reason, State, StateName, Stop};
+use super::fsm::{self, Action, Close, Fsm, Input, Negotiated, Reason, State, StateName};
 use super::keys::Keys;
 use super::settings::{LocalEnd, Passwords, PeerSettings};
 use super::socket::{self, Target};
@@ -40,31 +42,13 @@ use crate::time::Instant;
 use crate::wire::bgp::Outgoing;
 use attempt::{Attempt, Trial};
 use link::Link;
+use stop::Stopping;
 
 /// How long the peer may take to hear a NOTIFICATION out after an error.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// What an operator should know whose eBGP peer is not next to this node (RFC 4271 §5.1.3).
 const OUT_OF_REACH: &str = "the peer is on no network of this node, and without multihop our packets pass no router";
-
-/// What a stop without an order (the handle is gone) may take.
-const STOP_UNASKED: Duration = Duration::from_secs(1);
-
-/// The order to end the session in good order.
-#[derive(Clone, Debug)]
-pub(super) struct StopOrder {
-    pub(super) text: String,
-    pub(super) deadline: Instant,
-}
-
-/// A stop that is carried out.
-#[derive(Debug)]
-struct Stopping {
-    order: StopOrder,
-    /// When the Cease is sent even if the withdrawals are not delivered.
-    cease_by: Instant,
-    ceased: bool,
-}
 
 /// A peer's ends of what connects it with the rest.
 #[derive(Debug)]
@@ -151,6 +135,7 @@ impl Peer {
             let now = clock::now();
             self.look_at_clock(now);
             self.act(now);
+            self.end_drain(now);
             self.take_routes(now);
             self.write();
             self.check_delivery();
@@ -184,30 +169,8 @@ impl Peer {
     }
 
     fn next_deadline(&self) -> Option<Instant> {
-        let stopping = self.stopping.as_ref().filter(|stopping| !stopping.ceased).map(|stopping| stopping.cease_by);
+        let stopping = self.stopping.as_ref().and_then(Stopping::next_deadline);
         [self.fsm.next_deadline(), self.link.next_deadline(), stopping].into_iter().flatten().min()
-    }
-
-    /// Half of the time a stop has is for the withdrawals, the rest for the Cease.
-    fn take_order(&mut self, ordered: bool) {
-        let now = clock::now();
-        let order = self.wiring.stop.borrow_and_update().clone().filter(|_| ordered);
-        let order = order.unwrap_or_else(|| StopOrder { text: String::new(), deadline: now + STOP_UNASKED });
-        let cease_by = now + (order.deadline - now) / 2;
-        self.stopping = Some(Stopping { order, cease_by, ceased: false });
-        self.routes_new = true;
-    }
-
-    /// The Cease goes out when the withdrawals are delivered, or there is no more time to wait for that.
-    fn obey(&mut self, now: Instant) {
-        let Some(stopping) = self.stopping.as_mut().filter(|stopping| !stopping.ceased) else { return };
-        let withdrawn = self.link.is_clear() && !self.routes_new;
-        if withdrawn || now >= stopping.cease_by || self.fsm.state().name() != StateName::Established {
-            stopping.ceased = true;
-            self.link.close_by(stopping.order.deadline);
-            let text = stopping.order.text.clone();
-            self.fsm.handle(now, Input::Stop(Stop::Shutdown(text)));
-        }
     }
 
     fn act(&mut self, now: Instant) {
@@ -280,7 +243,7 @@ impl Peer {
             self.dial_pending = false;
             return;
         }
-        let deadline = self.stopping.as_ref().map_or(now + LAST_WORDS, |stopping| stopping.order.deadline);
+        let deadline = self.stopping.as_ref().map_or(now + LAST_WORDS, |stopping| stopping.deadline(now));
         match (how, &mut self.link) {
             (Close::Deliver, Link::Live(live)) => live.closing = Some(deadline),
             (Close::Deliver | Close::Drop, _) => self.drop_link(),

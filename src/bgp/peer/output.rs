@@ -3,6 +3,7 @@
 use super::Peer;
 use super::link::Link;
 use super::status::Report;
+use super::stop::Stopping;
 use crate::bgp::RouteSet;
 use crate::bgp::adj_out::{AdjOut, Told};
 use crate::bgp::fsm::Input;
@@ -25,7 +26,11 @@ impl Peer {
             // While this is borrowed nobody can send the next set: see `PeerStatus::outstanding`.
             let routes = self.wiring.routes.borrow_and_update();
             let unsendable = adj.unsendable().clone();
-            if self.routes_open && self.stopping.is_none() {
+            let draining = self.stopping.as_ref().is_some_and(Stopping::is_draining);
+            if draining {
+                adj.drain();
+            }
+            if self.routes_open && (draining || self.stopping.is_none()) {
                 adj.want(now, &routes);
             } else {
                 adj.want(now, &RouteSet::new());
