@@ -104,6 +104,11 @@ impl<'a> Watch<'a> {
         Self { mark: vipcast.began(), ..Self::new(vipcast, address) }
     }
 
+    /// The same of the peer's other port.
+    pub(super) fn on_port(self, port: u16) -> Self {
+        Self { peer: SocketAddr::new(self.peer.ip(), port), ..self }
+    }
+
     /// The lines about the session's state, one for each change: none is missed, however short it lasted.
     pub(super) fn changes(&self) -> Vec<String> {
         let peer = format!(" peer={} ", self.peer);

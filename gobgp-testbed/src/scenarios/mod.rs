@@ -16,6 +16,7 @@ mod readme;
 mod restarts;
 mod sessions;
 mod source;
+mod verdicts;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -298,6 +299,11 @@ pub const ALL: &[Scenario] = &[
         name: "14-readme",
         shows: "README's static pod: taken by the API server, and its words do the main job",
         run: Run::Cluster(readme::static_pod),
+    },
+    Scenario {
+        name: "33-md5-verdicts",
+        shows: "what the log says of a silent peer, and what our kernel counted, case by case by two routers",
+        run: Run::Site(verdicts::md5),
     },
 ];
 
