@@ -33,6 +33,8 @@ const PURE: &[&str] = &[
     "src/bgp/fsm",
     "src/bgp/adj_out.rs",
     "src/bgp/backoff.rs",
+    "src/bgp/bfd/session",
+    "src/bgp/bfd/session.rs",
     "src/bgp/keys.rs",
     "src/bgp/md5.rs",
     "src/bgp/settings.rs",

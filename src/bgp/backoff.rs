@@ -22,9 +22,13 @@ impl Jitter {
 
     /// `d` times the next factor, to the thousandth.
     pub fn of(&mut self, d: Duration) -> Duration {
-        let per_mille = 750 + self.next() % 251;
-        let nanos = d.as_nanos() * u128::from(per_mille) / 1000;
-        Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+        part(d, self.per_mille(1000))
+    }
+
+    /// The next factor, in thousandths: from 750 to `highest`.
+    pub fn per_mille(&mut self, highest: u16) -> u16 {
+        let span = u64::from(highest.saturating_sub(750)) + 1;
+        750 + u16::try_from(self.next() % span).unwrap_or(0)
     }
 
     /// SplitMix64 (Steele, Lea, Flood 2014): every seed is a good one, and a spread of reconnects needs no more.
@@ -34,6 +38,13 @@ impl Jitter {
         let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^ (z >> 31)
     }
+}
+
+/// So many thousandths of `d`.
+#[must_use]
+pub fn part(d: Duration, per_mille: u16) -> Duration {
+    let nanos = d.as_nanos() * u128::from(per_mille) / 1000;
+    Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
 }
 
 /// Delays that double from [`FIRST`] to [`LONGEST`].

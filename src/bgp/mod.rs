@@ -17,6 +17,7 @@ use crate::time::Until;
 
 pub mod adj_out;
 pub mod backoff;
+pub mod bfd;
 pub mod fsm;
 pub mod keys;
 pub mod md5;
