@@ -31,6 +31,7 @@ const PURE: &[&str] = &[
     "src/vip",
     "src/config",
     "src/bgp/fsm",
+    "src/bgp/gtsm.rs",
     "src/bgp/adj_out.rs",
     "src/bgp/backoff.rs",
     "src/bgp/bfd/session",

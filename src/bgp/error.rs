@@ -36,6 +36,17 @@ pub enum Error {
         /// What the kernel says.
         source: io::Error,
     },
+    /// The kernel does not check the TTL of what arrives.
+    #[error(
+        "the kernel refuses ttl-security for peer {peer} ({source}): it needs IP_MINTTL, for IPv6 IPV6_MINHOPCOUNT; without it \
+         packets from anywhere would be taken, so there is no session"
+    )]
+    TtlRefused {
+        /// Whose.
+        peer: PeerKey,
+        /// What the kernel says.
+        source: io::Error,
+    },
     /// The source address asked for is a VIP.
     #[error(
         "source address {address} for peer {peer} is a VIP: it moves away with the lease; name an address of this node"

@@ -19,6 +19,7 @@ pub mod adj_out;
 pub mod backoff;
 pub mod bfd;
 pub mod fsm;
+pub mod gtsm;
 pub mod keys;
 pub mod md5;
 mod settings;

@@ -34,6 +34,8 @@ pub struct Target {
     pub password: Option<SecretString>,
     /// TTL or hop limit of what we send.
     pub ttl: u8,
+    /// The lowest with which anything may arrive (GTSM, RFC 5082).
+    pub lowest_ttl: Option<u8>,
     /// Our end.
     pub source: LocalEnd,
 }
@@ -69,11 +71,11 @@ impl Target {
         if self.password.is_some() { self.socket().map(|_| ()) } else { Ok(()) }
     }
 
-    /// Whether the peer is on no network of this node, while our packets get past no router (TTL 1).
+    /// Whether the peer is on no network of this node, while our packets get past no router (TTL 1), or its must not.
     #[must_use]
     pub fn is_out_of_reach(&self) -> bool {
         let on_link = |all: Vec<LocalAddress>| all.iter().any(|local| is_on_link(local, self.peer.ip()));
-        self.ttl == 1 && sockopt::local_addresses().is_ok_and(|all| !on_link(all))
+        (self.ttl == 1 || self.lowest_ttl == Some(u8::MAX)) && sockopt::local_addresses().is_ok_and(|all| !on_link(all))
     }
 
     /// A socket of the peer's family with all its options, bound to nothing.
@@ -82,6 +84,10 @@ impl Target {
         let socket = Socket::new(domain, Type::STREAM.nonblocking().cloexec(), Some(Protocol::TCP))
             .map_err(|e| self.failed("open a socket", e))?;
         self.set_hops(&socket).map_err(|e| self.failed("set the TTL", e))?;
+        if let Some(lowest) = self.lowest_ttl {
+            sockopt::set_lowest_ttl(&socket, self.peer.ip(), lowest)
+                .map_err(|source| Error::TtlRefused { peer: self.peer.into(), source })?;
+        }
         if let Some(password) = &self.password {
             let (peer, length) = (PeerKey::from(self.peer), password.expose_secret().len());
             if !(1..=sockopt::LONGEST_KEY).contains(&length) {

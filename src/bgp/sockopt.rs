@@ -46,19 +46,39 @@ pub fn set_md5_key(socket: &impl AsFd, peer: IpAddr, key: &SecretString) -> io::
         interface: 0,
         key,
     };
-    let length = libc::socklen_t::try_from(size_of::<TcpMd5Sig>()).map_err(io::Error::other)?;
-    // SAFETY: the descriptor is open for the whole call, `option` lives as long as the call and is as long as
-    // `length` says; the kernel copies it and keeps no pointer.
-    let rc = unsafe {
-        libc::setsockopt(
-            socket.as_fd().as_raw_fd(),
-            libc::IPPROTO_TCP,
-            libc::TCP_MD5SIG_EXT,
-            ptr::from_ref(&option).cast(),
-            length,
-        )
-    };
+    set(socket, libc::IPPROTO_TCP, libc::TCP_MD5SIG_EXT, &option)
+}
+
+/// What an option of the kernel's is made of: plain memory, every byte of which is initialised.
+///
+/// # Safety
+/// The type has no padding.
+unsafe trait Plain {}
+
+// SAFETY: the fields of this `repr(C)` struct fill it: 128 + 1 + 1 + 2 + 4 + 80 bytes are the 216 asserted above.
+unsafe impl Plain for TcpMd5Sig {}
+// SAFETY: an integer.
+unsafe impl Plain for libc::c_int {}
+
+fn set(socket: &impl AsFd, level: libc::c_int, name: libc::c_int, value: &impl Plain) -> io::Result<()> {
+    let length = libc::socklen_t::try_from(size_of_val(value)).map_err(io::Error::other)?;
+    // SAFETY: the descriptor is open for the whole call, `value` lives as long as the call, is as long as `length`
+    // says and has no byte that is not initialised; the kernel copies it and keeps no pointer.
+    let rc = unsafe { libc::setsockopt(socket.as_fd().as_raw_fd(), level, name, ptr::from_ref(value).cast(), length) };
     if rc == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Has the kernel drop what arrives from `peer`, whose family is the socket's, with a lower TTL or hop limit than
+/// this (RFC 5082 §3). Sockets that a listener accepts take its value over.
+///
+/// # Errors
+/// What the kernel answers; `ENOPROTOOPT` where it has no such check.
+pub fn set_lowest_ttl(socket: &impl AsFd, peer: IpAddr, lowest: u8) -> io::Result<()> {
+    let (level, name) = match peer {
+        IpAddr::V4(_) => (libc::IPPROTO_IP, libc::IP_MINTTL),
+        IpAddr::V6(_) => (libc::IPPROTO_IPV6, libc::IPV6_MINHOPCOUNT),
+    };
+    set(socket, level, name, &libc::c_int::from(lowest))
 }
 
 /// A `sockaddr_in` or `sockaddr_in6` of port 0: the family, and the address at its place.

@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 
 use super::error::Error;
 use super::fsm;
+use super::gtsm;
 use super::peer::{Peer, PeerStatus, Report, StopOrder, Wiring};
 use super::settings::{Hops, LocalEnd, Passwords, PeerHost, PeerKey, PeerSettings, SpeakerConfig};
 use super::socket::Target;
@@ -145,7 +146,11 @@ impl PeerSettings {
             Hops::Security(_) => u8::MAX,
         };
         let peer = SocketAddr::new(address, self.port);
-        Ok(Target { peer, password: self.password.clone(), ttl, source: self.source.clone() })
+        let lowest_ttl = match self.hops {
+            Hops::Security(hops) => Some(gtsm::lowest_ttl(hops)),
+            Hops::Default | Hops::Multihop(_) => None,
+        };
+        Ok(Target { peer, password: self.password.clone(), ttl, lowest_ttl, source: self.source.clone() })
     }
 
     fn machine(&self, config: &SpeakerConfig, seed: u64) -> fsm::Config {

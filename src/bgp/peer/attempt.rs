@@ -8,7 +8,9 @@ use ipnetwork::IpNetwork;
 use super::Peer;
 use super::probe::{LATE, Probe};
 use crate::bgp::fsm::{Input, Reason, Reset, StateName};
+use crate::bgp::gtsm;
 use crate::bgp::md5::{Answer, Counters, Evidence};
+use crate::bgp::settings::Hops;
 use crate::bgp::socket::Target;
 use crate::time::Instant;
 
@@ -21,6 +23,8 @@ pub(super) struct Attempt {
     began: Instant,
     /// The kernel's counters then.
     before: Option<Counters>,
+    /// How many segments were dropped for their TTL until then.
+    dropped: Option<u64>,
     /// The same without a password, where there is one.
     unsigned: Option<Probe>,
 }
@@ -55,14 +59,16 @@ impl Peer {
             let target = Target { password: None, ..self.target.clone() };
             Probe::start(target, LATE, self.is_vip())
         });
-        self.attempt = Some(Attempt { began: now, before: md5_counters(), unsigned });
+        let netstat = netstat();
+        let (before, dropped) = (Counters::parse(&netstat), gtsm::dropped(&netstat));
+        self.attempt = Some(Attempt { began: now, before, dropped, unsigned });
     }
 
     /// What is known about an attempt that found only silence.
     pub(super) fn evidence(&mut self, reason: &Reason) -> Option<Evidence> {
-        let Attempt { began, before, unsigned } =
+        let Attempt { began, before, unsigned, .. } =
             self.attempt.as_mut().filter(|_| *reason == Reason::ConnectTimeout)?;
-        let counters = before.zip(md5_counters()).map(|(before, after)| after.since(before));
+        let counters = before.zip(Counters::parse(&netstat())).map(|(before, after)| after.since(before));
         let has_password = self.target.password.is_some();
         Some(Evidence {
             has_password,
@@ -70,6 +76,14 @@ impl Peer {
             unsigned: unsigned.as_mut().and_then(Probe::answer),
             others: self.wiring.report.silent_since(*began, has_password),
         })
+    }
+
+    /// The same for a peer that may be only so many hops away.
+    pub(super) fn ttl_evidence(&self, reason: &Reason) -> Option<gtsm::Evidence> {
+        let Hops::Security(hops) = self.settings.hops else { return None };
+        let attempt = self.attempt.as_ref().filter(|_| *reason == Reason::ConnectTimeout)?;
+        let dropped = attempt.dropped.zip(gtsm::dropped(&netstat()));
+        Some(gtsm::Evidence { hops, dropped: dropped.map(|(before, after)| after.saturating_sub(before)) })
     }
 
     /// The state changed: what that means for the passwords.
@@ -146,7 +160,7 @@ impl Peer {
     }
 }
 
-/// The counters of this thread's network namespace.
-fn md5_counters() -> Option<Counters> {
-    Counters::parse(&std::fs::read_to_string("/proc/thread-self/net/netstat").ok()?)
+/// The counters of this thread's network namespace; empty where they cannot be read.
+fn netstat() -> String {
+    std::fs::read_to_string("/proc/thread-self/net/netstat").unwrap_or_default()
 }

@@ -32,7 +32,7 @@ use super::RouteSet;
 use super::adj_out::{AdjOut, Profile};
 use super::fsm::{self, Action, Close, Fsm, Input, Negotiated, Reason, State, StateName};
 use super::keys::Keys;
-use super::settings::{LocalEnd, Passwords, PeerSettings};
+use super::settings::{Hops, LocalEnd, Passwords, PeerSettings};
 use super::socket::{self, Target};
 use super::sockopt;
 use super::speaker::user_timeout;
@@ -49,6 +49,8 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// What an operator should know whose eBGP peer is not next to this node (RFC 4271 §5.1.3).
 const OUT_OF_REACH: &str = "the peer is on no network of this node, and without multihop our packets pass no router";
+/// And one whose peer is farther away than ttl-security says.
+const NOT_ONE_HOP: &str = "the peer is on no network of this node, so it is more than 1 hop away";
 
 /// A peer's ends of what connects it with the rest.
 #[derive(Debug)]
@@ -304,10 +306,17 @@ impl Peer {
 
     /// The reason, and what is known here about an attempt that failed.
     fn explain(&mut self, from: StateName, reason: &Reason) -> String {
-        let md5 = self.evidence(reason).map(|evidence| evidence.to_string());
+        let ttl = self.ttl_evidence(reason);
+        // Segments that came and were dropped for their TTL leave nothing for a password to explain.
+        let explained = ttl.is_some_and(|ttl| ttl.dropped.is_some_and(|dropped| dropped > 0));
+        let md5 = self.evidence(reason).filter(|md5| md5.has_password || !explained).map(|md5| md5.to_string());
         let unreached = from == StateName::Connect && matches!(reason, Reason::ConnectTimeout | Reason::Down(_));
-        let hops = (unreached && self.target.is_out_of_reach()).then(|| OUT_OF_REACH.to_owned());
-        [Some(reason.to_string()), md5, hops].into_iter().flatten().collect::<Vec<_>>().join("; ")
+        let ttl = ttl.map(|ttl| ttl.to_string());
+        let hops = (unreached && self.target.is_out_of_reach()).then(|| match self.settings.hops {
+            Hops::Security(_) => NOT_ONE_HOP.to_owned(),
+            Hops::Default | Hops::Multihop(_) => OUT_OF_REACH.to_owned(),
+        });
+        [Some(reason.to_string()), md5, ttl, hops].into_iter().flatten().collect::<Vec<_>>().join("; ")
     }
 
     /// The connection is gone, or has to be.

@@ -5,7 +5,13 @@ use super::*;
 #[tokio::test]
 async fn a_silent_peer_is_asked_whether_it_is_there_and_our_own_limit_governs_the_attempt() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let target = Target { peer: listener.local_addr().unwrap(), password: None, ttl: 1, source: LocalEnd::Any };
+    let target = Target {
+        peer: listener.local_addr().unwrap(),
+        password: None,
+        ttl: 1,
+        lowest_ttl: None,
+        source: LocalEnd::Any,
+    };
     let stream = target.connect(&|_| false).unwrap();
     let socket = SockRef::from(&stream);
     assert!(socket.keepalive().unwrap());
@@ -18,7 +24,7 @@ async fn a_silent_peer_is_asked_whether_it_is_there_and_our_own_limit_governs_th
 fn only_a_peer_off_our_networks_with_ttl_1_is_out_of_reach() {
     let out_of_reach = |peer: &str, ttl| {
         let peer = SocketAddr::new(peer.parse().unwrap(), 179);
-        Target { peer, password: None, ttl, source: LocalEnd::Any }.is_out_of_reach()
+        Target { peer, password: None, ttl, lowest_ttl: None, source: LocalEnd::Any }.is_out_of_reach()
     };
     assert!(out_of_reach("198.51.100.1", 1));
     assert!(!out_of_reach("198.51.100.1", 50));

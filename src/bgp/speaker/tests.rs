@@ -16,6 +16,7 @@ use crate::wire::bgp::{Capability, Family, Notification, Open, Outgoing, Session
 mod failures;
 mod passwords;
 mod sessions;
+mod ttl;
 
 /// A limit for what happens at once, on a machine that may be busy.
 const AT_LAST: Duration = Duration::from_secs(20);
