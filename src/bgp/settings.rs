@@ -99,6 +99,12 @@ impl PeerSettings {
     pub fn key(&self) -> PeerKey {
         PeerKey { host: self.host.clone(), port: self.port }
     }
+
+    /// What the operator calls it, as a field of log lines.
+    #[must_use]
+    pub fn description(&self) -> Option<&str> {
+        self.description.as_deref()
+    }
 }
 
 /// Where a peer is.

@@ -116,8 +116,8 @@ impl Peer {
             return;
         }
         drop(passwords);
-        let peer = self.settings.key();
-        tracing::info!(%peer, connected, "the password changed");
+        let (peer, description) = (self.settings.key(), self.settings.description());
+        tracing::info!(%peer, description, connected, "the password changed");
         self.trial = None;
         if self.stopping.is_some() {
             return;
@@ -138,14 +138,15 @@ impl Peer {
 
     pub(super) fn tried(&mut self, now: Instant, answer: Answer) {
         let is_told = self.trial.take().is_some_and(|trial| trial.is_told);
-        let peer = self.settings.key();
+        let (peer, description) = (self.settings.key(), self.settings.description());
         if answer == Answer::Accepted {
-            tracing::info!(%peer, "the peer takes the new password: the session is made anew with it");
+            tracing::info!(%peer, description, "the peer takes the new password: the session is made anew with it");
             return self.start_anew(now);
         }
         if !is_told {
             tracing::warn!(
                 %peer,
+                description,
                 "the peer does not take the new password yet: the session goes on under the former one until it does"
             );
         }

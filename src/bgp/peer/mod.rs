@@ -279,15 +279,15 @@ impl Peer {
     }
 
     fn changed(&mut self, now: Instant, from: StateName, to: StateName, reason: &Reason) {
-        let peer = self.settings.key();
         let text = self.explain(from, reason);
         self.note_password(from, to, reason);
+        let (peer, description) = (self.settings.key(), self.settings.description());
         let on_purpose = matches!(reason, Reason::Stopped | Reason::ConfigChanged) || self.stopping.is_some();
         let failed = to == StateName::Idle && !on_purpose;
         if failed {
-            tracing::warn!(%peer, %from, %to, reason = %text, "session state changed");
+            tracing::warn!(%peer, description, %from, %to, reason = %text, "session state changed");
         } else {
-            tracing::info!(%peer, %from, %to, reason = %text, "session state changed");
+            tracing::info!(%peer, description, %from, %to, reason = %text, "session state changed");
         }
         let negotiated = match self.fsm.state() {
             State::OpenConfirm { negotiated, .. } | State::Established { negotiated, .. } => Some(negotiated.clone()),

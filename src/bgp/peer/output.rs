@@ -7,7 +7,7 @@ use super::stop::Stopping;
 use crate::bgp::RouteSet;
 use crate::bgp::adj_out::{AdjOut, Told};
 use crate::bgp::fsm::Input;
-use crate::bgp::settings::PeerKey;
+use crate::bgp::settings::PeerSettings;
 use crate::clock;
 use crate::time::Instant;
 use crate::wire::bgp::{Outgoing, Route, Update};
@@ -36,14 +36,15 @@ impl Peer {
                 adj.want(now, &RouteSet::new());
             }
             for (prefix, why) in adj.unsendable().iter().filter(|(prefix, _)| !unsendable.contains_key(prefix)) {
-                tracing::warn!(peer = %self.settings.key(), %prefix, %why, "route not announced");
+                let (peer, description) = (self.settings.key(), self.settings.description());
+                tracing::warn!(%peer, description, %prefix, %why, "route not announced");
             }
             report_routes(&self.wiring.report, adj);
         }
         let mut told = false;
         while live.connection.has_room() {
             let Some(next) = adj.poll(now) else { break };
-            log(&self.settings.key(), &next);
+            log(&self.settings, &next);
             live.connection.queue(&Outgoing::Update(next.update), &session);
             told = true;
         }
@@ -121,16 +122,17 @@ impl Peer {
 }
 
 /// A peer may ask for the same again as often as it likes: that is nothing for an operator's log.
-fn log(peer: &PeerKey, told: &Told) {
+fn log(peer: &PeerSettings, told: &Told) {
+    let (peer, description) = (peer.key(), peer.description());
     match &told.update {
         Update::Announce(Route { prefix, .. }) if told.is_repeated => {
-            tracing::debug!(%peer, %prefix, "route announced again");
+            tracing::debug!(%peer, description, %prefix, "route announced again");
         }
         Update::Announce(Route { prefix, next_hop, med, .. }) => {
-            tracing::info!(%peer, %prefix, %next_hop, med, "route announced");
+            tracing::info!(%peer, description, %prefix, %next_hop, med, "route announced");
         }
-        Update::Withdraw(prefix) => tracing::info!(%peer, %prefix, "route withdrawn"),
-        Update::EndOfRib(family) => tracing::debug!(%peer, ?family, "all routes told"),
+        Update::Withdraw(prefix) => tracing::info!(%peer, description, %prefix, "route withdrawn"),
+        Update::EndOfRib(family) => tracing::debug!(%peer, description, ?family, "all routes told"),
     }
 }
 

@@ -114,8 +114,14 @@ impl Peer {
         let graceful = self.settings.graceful_shutdown.filter(|_| order.is_some());
         let order = order.unwrap_or_else(|| StopOrder { text: String::new(), deadline: now + UNASKED });
         if let Some(time) = graceful.filter(|_| !self.link.is_clear()) {
-            let (peer, milliseconds) = (self.settings.key(), time.as_millis());
-            tracing::info!(%peer, milliseconds, "routes are marked as about to go (RFC 8326) before they are withdrawn");
+            let (peer, description) = (self.settings.key(), self.settings.description());
+            let milliseconds = time.as_millis();
+            tracing::info!(
+                %peer,
+                description,
+                milliseconds,
+                "routes are marked as about to go (RFC 8326) before they are withdrawn"
+            );
         }
         self.stopping = Some(Stopping::begin(now, order, self.settings.shutdown_text.as_deref(), graceful));
         self.routes_new = true;
