@@ -265,6 +265,12 @@ pub fn node_address(number: u8) -> IpAddr {
     IpAddr::V4(Net::Data.v4(10 + number))
 }
 
+/// Its IPv6 address.
+#[must_use]
+pub fn node_address6(number: u8) -> IpAddr {
+    IpAddr::V6(Net::Data.v6(10 + number))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,7 +1,6 @@
 //! The lab with routers and vipcasts on it, and no Kubernetes: what announces without election needs no more.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::process::Command;
 use std::rc::Rc;
 
@@ -9,7 +8,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::clock;
 use crate::host::{Host, capture};
-use crate::lab::{Lab, NODE_AS, Net, VIP, VIP6};
+use crate::lab::{Lab, NODE_AS, Net, VIP};
 use crate::parts::router::{Conf, Kind, Router};
 use crate::parts::vipcast::Spec;
 use crate::process::Process;
@@ -135,8 +134,7 @@ impl Site {
             self.lab.carrier(node, Net::Data, true)?;
             self.lab.carrier(node, Net::Management, true)?;
             // What a killed vipcast left bound, wherever it bound it.
-            for address in node.addresses("lo")?.into_iter().filter(|a| [IpAddr::V4(VIP), IpAddr::V6(VIP6)].contains(a))
-            {
+            for address in node.addresses("lo")?.into_iter().filter(|address| !address.is_loopback()) {
                 node.ip(&format!("address del {address} dev lo"))?;
             }
             node.nft("flush ruleset")?;

@@ -14,6 +14,9 @@ use crate::host::{Host, capture};
 use crate::paths::debian;
 use crate::process::Process;
 
+/// What BIRD's manual shows for RFC 8326: what is about to go is the last choice.
+const GRACEFUL: &str = "filter last_choice { if (65535, 0) ~ bgp_community then bgp_local_pref = 0; accept; }";
+
 fn socket(host: &Host) -> PathBuf {
     host.file("bird.ctl")
 }
@@ -35,6 +38,7 @@ fn config(conf: &Conf) -> String {
         "log stderr all;\nrouter id {};\nprotocol device {{ scan time 1; }}\nprotocol direct {{ ipv4; ipv6; }}\n\
          protocol kernel {{ {merge} ipv4 {{ import none; export where source = RTS_BGP; }}; }}\n\
          protocol kernel {{ {merge} ipv6 {{ import none; export where source = RTS_BGP; }}; }}\n\
+         {GRACEFUL}\n\
          protocol static flood {{ ipv4;\n",
         conf.router_id
     );
@@ -69,8 +73,8 @@ fn config(conf: &Conf) -> String {
 fn channels(neighbor: &Neighbor) -> String {
     let extended = if neighbor.extended_next_hop { "extended next hop on;" } else { "" };
     let channel = |family: &Family| match family {
-        Family::V4 => format!("ipv4 {{ import all; export where proto = \"flood\"; {extended} }};\n"),
-        Family::V6 => "ipv6 { import all; export none; };\n".to_owned(),
+        Family::V4 => format!("ipv4 {{ import filter last_choice; export where proto = \"flood\"; {extended} }};\n"),
+        Family::V6 => "ipv6 { import filter last_choice; export none; };\n".to_owned(),
     };
     neighbor.families.iter().map(channel).collect()
 }

@@ -58,7 +58,8 @@ fn config(conf: &Conf, socket: &str) -> String {
         }
         text.push_str("}\n");
     }
-    text.push_str("allow from any\ndeny to any\n");
+    // The last as its example configuration has it for RFC 8326.
+    text.push_str("allow from any\ndeny to any\nmatch from any community GRACEFUL_SHUTDOWN set { localpref 0 }\n");
     text
 }
 

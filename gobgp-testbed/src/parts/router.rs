@@ -57,6 +57,18 @@ impl Kind {
         IpAddr::V4(Net::Data.v4(self.number()))
     }
 
+    /// Its IPv6 address there.
+    #[must_use]
+    pub fn address6(self) -> IpAddr {
+        IpAddr::V6(Net::Data.v6(self.number()))
+    }
+
+    /// Whether a route with the community `GRACEFUL_SHUTDOWN` is its last choice (RFC 8326 §4.2).
+    #[must_use]
+    pub fn obeys_graceful_shutdown(self) -> bool {
+        matches!(self, Self::Bird | Self::Frr | Self::Openbgpd)
+    }
+
     /// Whether its CLI shows the `LOCAL_PREF` it gave an external route.
     #[must_use]
     pub fn shows_local_pref(self) -> bool {

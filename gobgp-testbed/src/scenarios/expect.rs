@@ -18,6 +18,9 @@ use crate::{clock, wait};
 /// The IPv6 VIP as routers see it.
 pub(super) const PREFIX6: &str = "fd88::40/128";
 
+/// The community of routes that are about to go (RFC 8326).
+pub(super) const GRACEFUL_SHUTDOWN: &str = "65535:0";
+
 /// The metrics that go with the Lease's term: a MED that falls, a `LOCAL_PREF` that rises.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Fence {
@@ -46,9 +49,13 @@ pub(super) fn external(next_hop: IpAddr, med: Option<u32>) -> Path {
     }
 }
 
-/// What the program prints where nothing was sent: its default `LOCAL_PREF`, 0 for no MED.
+/// What the program prints where nothing was sent: its default `LOCAL_PREF`, 0 for no MED; and the `LOCAL_PREF` it gives
+/// a route that is about to go.
 fn as_shown(kind: Kind, path: &Path) -> Path {
     let mut path = path.clone();
+    if kind.obeys_graceful_shutdown() && path.communities.contains(GRACEFUL_SHUTDOWN) {
+        path.local_pref = Some(0);
+    }
     if kind.shows_local_pref() {
         path.local_pref = path.local_pref.or(Some(100));
     }

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 
 use super::SOON;
 use super::expect::{Undo, Watch, wait_equal};
-use crate::lab::{Net, node_address};
+use crate::lab::{node_address, node_address6};
 use crate::parts::router::{Conf, Kind, Neighbor, Router};
 use crate::parts::vipcast::Spec;
 use crate::process::Process;
@@ -37,14 +37,6 @@ const CLOSED: &str = "no connection within 5 s; MD5: an unsigned SYN was refused
 const UNSIGNED: &str = " segments without a signature came from one of this peer, 10.77.0.2:179; an unsigned SYN was \
                         refused: the port is closed, or a firewall refuses us";
 
-fn node_address6(number: u8) -> IpAddr {
-    IpAddr::V6(Net::Data.v6(10 + number))
-}
-
-fn router_address6(kind: Kind) -> IpAddr {
-    IpAddr::V6(Net::Data.v6(kind.number()))
-}
-
 /// Passwords for the nodes 1 to 3 over IPv4 and for node 1 over IPv6, where node 1 alone has one.
 fn conf(kind: Kind) -> Conf {
     let with =
@@ -65,7 +57,7 @@ fn spec(site: &Site, number: u8, v4: &str, v6: Option<&str>) -> Spec {
     for kind in Kind::ALL {
         spec = spec.peer(kind.address(), kind.asn(), v4, false);
         if let Some(password) = v6 {
-            spec = spec.peer(router_address6(kind), kind.asn(), password, false);
+            spec = spec.peer(kind.address6(), kind.asn(), password, false);
         }
     }
     spec
@@ -90,7 +82,7 @@ pub(super) fn passwords(site: &mut Site) -> Result<()> {
     }
     for kind in Kind::ALL {
         // A password on our side only, the wrong one, and one on the router's side only.
-        let only_us = Watch::from_start(&right, router_address6(kind));
+        let only_us = Watch::from_start(&right, kind.address6());
         let differs = Watch::from_start(&wrong, kind.address());
         let only_router = Watch::from_start(&none, kind.address());
         ensure_reason("on our side only", kind, &only_us, ONLY_OURS)?;
@@ -101,7 +93,7 @@ pub(super) fn passwords(site: &mut Site) -> Result<()> {
         only_the_right_ones_are_in(router)?;
     }
     for kind in Kind::ALL {
-        Watch::from_start(&right, router_address6(kind)).never_up()?;
+        Watch::from_start(&right, kind.address6()).never_up()?;
         Watch::from_start(&wrong, kind.address()).never_up()?;
         Watch::from_start(&none, kind.address()).never_up()?;
     }
