@@ -11,7 +11,7 @@ use ipnetwork::IpNetwork;
 
 use super::{RouteSet, RouteWish};
 use crate::time::{Instant, Until};
-use crate::wire::bgp::{Family, Route, Update};
+use crate::wire::bgp::{Communities, Community, Family, Route, Update};
 
 /// LOCAL_PREF where none is asked for: what routers take by default.
 const DEFAULT_LOCAL_PREF: u32 = 100;
@@ -255,17 +255,20 @@ impl Profile {
         }
         Ok(Route {
             prefix,
-            next_hop,
+            next_hop: next_hop.into(),
             as_path: if self.ibgp { Vec::new() } else { vec![self.local_as] },
             med: wish.med,
             local_pref: self.ibgp.then(|| wish.local_pref.unwrap_or(DEFAULT_LOCAL_PREF)),
+            communities: Communities::default(),
         })
     }
 }
 
-/// RFC 8326 §4.1: inside an AS the lowest LOCAL_PREF is sent as well, so that it works without a policy there.
+/// RFC 8326 §4.1: the community GRACEFUL_SHUTDOWN. Inside an AS the lowest LOCAL_PREF is sent as well, so that it works
+/// without a policy there.
 fn about_to_go(route: Route) -> Route {
-    Route { local_pref: route.local_pref.map(|_| 0), ..route }
+    let communities = route.communities.with(Community::GRACEFUL_SHUTDOWN);
+    Route { local_pref: route.local_pref.map(|_| 0), communities, ..route }
 }
 
 /// RFC 4271 §6.3, RFC 1812 §5.3.7: what is no host's address on a network.

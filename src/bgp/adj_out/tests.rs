@@ -37,14 +37,25 @@ fn poll_all(adj: &mut AdjOut, now: Instant) -> Vec<Update> {
     std::iter::from_fn(|| adj.poll(now)).map(|told| told.update).collect()
 }
 
-fn announce(prefix: &str, next_hop: &str, med: u32) -> Update {
-    Update::Announce(Route {
+/// An external route with nothing special about it.
+fn route(prefix: &str, next_hop: &str) -> Route {
+    Route {
         prefix: net(prefix),
-        next_hop: next_hop.parse().unwrap(),
+        next_hop: next_hop.parse::<IpAddr>().unwrap().into(),
         as_path: vec![65001],
-        med: Some(med),
+        med: None,
         local_pref: None,
-    })
+        communities: Communities::default(),
+    }
+}
+
+fn announce(prefix: &str, next_hop: &str, med: u32) -> Update {
+    Update::Announce(Route { med: Some(med), ..route(prefix, next_hop) })
+}
+
+/// A route within our AS.
+fn internal(prefix: &str, med: Option<u32>, local_pref: u32) -> Route {
+    Route { as_path: vec![], med, local_pref: Some(local_pref), ..route(prefix, "10.0.0.1") }
 }
 
 fn withdraw(prefix: &str) -> Update {
@@ -81,11 +92,8 @@ fn inside_an_as_the_path_is_empty_and_local_pref_is_sent() {
     let mut adj = AdjOut::new(Profile { ibgp: true, ..ebgp() });
     let unspecified = RouteWish { local_pref: None, med: None, ..wish(Until::Forever, 0) };
     adj.want(T0, &routes([(A, wish(Until::Forever, 5)), (B, unspecified)]));
-    let route = |prefix, med, local_pref| {
-        let next_hop = "10.0.0.1".parse().unwrap();
-        Update::Announce(Route { prefix: net(prefix), next_hop, as_path: vec![], med, local_pref })
-    };
-    assert_eq!(poll_all(&mut adj, T0), [route(A, Some(5), Some(7)), route(B, None, Some(100)), V4_END, V6_END]);
+    let (a, b) = (Update::Announce(internal(A, Some(5), 7)), Update::Announce(internal(B, None, 100)));
+    assert_eq!(poll_all(&mut adj, T0), [a, b, V4_END, V6_END]);
 }
 
 #[test]
@@ -93,15 +101,12 @@ fn routes_that_are_about_to_go_are_announced_again_as_the_last_choice() {
     let mut adj = AdjOut::new(Profile { ibgp: true, ..ebgp() });
     let wanted = routes([(A, wish(Until::At(at(10)), 5))]);
     adj.want(T0, &wanted);
-    let route = |local_pref| {
-        let next_hop = "10.0.0.1".parse().unwrap();
-        let (med, local_pref) = (Some(5), Some(local_pref));
-        Update::Announce(Route { prefix: net(A), next_hop, as_path: vec![], med, local_pref })
-    };
-    assert_eq!(poll_all(&mut adj, T0), [route(7), V4_END, V6_END]);
+    assert_eq!(poll_all(&mut adj, T0), [Update::Announce(internal(A, Some(5), 7)), V4_END, V6_END]);
     adj.drain();
     adj.want(T0, &wanted);
-    assert_eq!((poll_all(&mut adj, T0), adj.end()), (vec![route(0)], Some(at(10))));
+    let communities = [Community::GRACEFUL_SHUTDOWN].into_iter().collect();
+    let last_choice = Update::Announce(Route { communities, ..internal(A, Some(5), 0) });
+    assert_eq!((poll_all(&mut adj, T0), adj.end()), (vec![last_choice], Some(at(10))));
     // The entitlement goes on, and ends, as ever.
     adj.want(T0, &routes([(A, wish(Until::At(at(20)), 5))]));
     assert_eq!((poll_all(&mut adj, T0), adj.end()), (vec![], Some(at(20))));

@@ -81,14 +81,17 @@ fn families(open: &Open) -> BTreeSet<Family> {
     let is_multiprotocol = |c: &Capability| match c {
         Capability::Multiprotocol(_) => true,
         Capability::Other { code, .. } => *code == MULTIPROTOCOL,
-        Capability::RouteRefresh | Capability::FourOctetAs(_) => false,
+        Capability::RouteRefresh | Capability::FourOctetAs(_) | Capability::ExtendedNextHop => false,
     };
     if !open.capabilities.iter().any(is_multiprotocol) {
         return BTreeSet::from([Family::Ipv4Unicast]);
     }
     let carried = open.capabilities.iter().filter_map(|c| match c {
         Capability::Multiprotocol(family) => Some(*family),
-        Capability::RouteRefresh | Capability::FourOctetAs(_) | Capability::Other { .. } => None,
+        Capability::RouteRefresh
+        | Capability::FourOctetAs(_)
+        | Capability::ExtendedNextHop
+        | Capability::Other { .. } => None,
     });
     carried.collect()
 }

@@ -5,7 +5,11 @@ use crate::wire::reader::Reader;
 
 const MULTIPROTOCOL: u8 = 1;
 const ROUTE_REFRESH: u8 = 2;
+const EXTENDED_NEXT_HOP: u8 = 5;
 const FOUR_OCTET_AS: u8 = 65;
+
+/// RFC 8950 §4: AFI and SAFI of the routes in two octets each, then the AFI of the next hop. Here IPv4 unicast by IPv6.
+const IPV4_BY_IPV6: [u8; 6] = [0, 1, 0, 1, 0, 2];
 
 /// Adds those of a parameter's value to `into`, which takes no more than `limit`; what is beyond is checked only.
 ///
@@ -29,6 +33,7 @@ fn decode(code: u8, value: &[u8]) -> Option<Capability> {
         }
         ROUTE_REFRESH if value.is_empty() => Some(Capability::RouteRefresh),
         ROUTE_REFRESH => return None,
+        EXTENDED_NEXT_HOP => extended_next_hop(value)?,
         FOUR_OCTET_AS => {
             let &asn = value.first_chunk().filter(|asn| asn.len() == value.len())?;
             Some(Capability::FourOctetAs(u32::from_be_bytes(asn)))
@@ -36,6 +41,12 @@ fn decode(code: u8, value: &[u8]) -> Option<Capability> {
         _ => None,
     };
     Some(known.unwrap_or_else(|| Capability::Other { code, value: value.to_vec() }))
+}
+
+/// `Some(None)`: not of IPv4 unicast.
+fn extended_next_hop(value: &[u8]) -> Option<Option<Capability>> {
+    let (triples, rest) = value.as_chunks();
+    rest.is_empty().then(|| triples.contains(&IPV4_BY_IPV6).then_some(Capability::ExtendedNextHop))
 }
 
 /// One after the other; a value is cut to the 255 octets that its length octet can say.
@@ -53,6 +64,7 @@ pub(super) fn encode(capability: &Capability) -> Vec<u8> {
         }
         Capability::RouteRefresh => (ROUTE_REFRESH, Vec::new()),
         Capability::FourOctetAs(asn) => (FOUR_OCTET_AS, asn.to_be_bytes().to_vec()),
+        Capability::ExtendedNextHop => (EXTENDED_NEXT_HOP, IPV4_BY_IPV6.to_vec()),
         Capability::Other { code, value } => (*code, value.iter().copied().take(usize::from(u8::MAX)).collect()),
     };
     let mut bytes = vec![code, header::len8(value.len())];

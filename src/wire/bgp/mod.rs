@@ -9,20 +9,24 @@
 
 mod attribute;
 mod capability;
+mod community;
 mod header;
 mod inbox;
 mod multiprotocol;
+mod next_hop;
 mod notification;
 mod open;
 mod prefix;
 mod update;
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::Ipv4Addr;
 
 use ipnetwork::IpNetwork;
 
+pub use community::{Communities, Community, CommunityError};
 pub use header::{HEADER_LEN, MAX_LEN, MessageType, frame_len, message_type};
 pub use inbox::Inbox;
+pub use next_hop::NextHop;
 pub use notification::{ErrorCode, error};
 
 use crate::wire::reader::Reader;
@@ -128,6 +132,8 @@ pub enum Capability {
     RouteRefresh,
     /// RFC 6793.
     FourOctetAs(u32),
+    /// RFC 8950: IPv4 unicast routes may have an IPv6 next hop. What else the capability lists is not kept.
+    ExtendedNextHop,
     /// Any other, or a family we do not carry.
     Other {
         /// Its code.
@@ -153,15 +159,17 @@ pub enum Update {
 pub struct Route {
     /// The destination.
     pub prefix: IpNetwork,
-    /// Where to send its packets; of the prefix's family. An IPv4 one for an IPv6 prefix goes out IPv4-mapped; an IPv6
-    /// one for an IPv4 prefix needs RFC 8950 agreed, which we do not offer.
-    pub next_hop: IpAddr,
+    /// Where to send its packets.
+    pub next_hop: NextHop,
     /// AS_SEQUENCE, ours first; empty on iBGP. What is beyond 510 is not sent.
     pub as_path: Vec<u32>,
     /// MULTI_EXIT_DISC.
     pub med: Option<u32>,
     /// LOCAL_PREF; an external peer is never sent one.
     pub local_pref: Option<u32>,
+    /// COMMUNITIES, EXTENDED COMMUNITIES and LARGE_COMMUNITY. An external peer is not sent those that are to stay in
+    /// our AS (RFC 4360 §6).
+    pub communities: Communities,
 }
 
 /// What a received UPDATE amounted to. Its routes are not kept.

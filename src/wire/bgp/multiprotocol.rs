@@ -1,10 +1,10 @@
 //! MP_REACH_NLRI and MP_UNREACH_NLRI (RFC 4760 §3, §4), and next hops nobody may send (RFC 4271 §6.3).
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
 use ipnetwork::IpNetwork;
 
-use super::{Family, prefix};
+use super::{Family, NextHop, header, prefix};
 use crate::wire::reader::Reader;
 
 /// What an MP_REACH_NLRI of ours says.
@@ -34,8 +34,8 @@ pub(super) fn decode_unreach(value: &[u8]) -> Option<Option<usize>> {
     Some(Some(prefix::count(reader.rest(), family)?))
 }
 
-/// RFC 2545 §3: IPv6 with or without a link-local address behind it. An IPv6 next hop of IPv4 prefixes (RFC 8950) we
-/// never asked for; its prefixes can be read all the same, so it costs no session.
+/// RFC 2545 §3: IPv6 with or without a link-local address behind it. RFC 8950 §3: the same for IPv4 prefixes; from a
+/// peer that did not agree on it too, as its prefixes can be read all the same.
 fn next_hop(bytes: &[u8], family: Family) -> Option<IpAddr> {
     match (bytes.len(), family) {
         (4, Family::Ipv4Unicast) => bytes.first_chunk::<4>().map(|&octets| IpAddr::from(octets)),
@@ -53,19 +53,11 @@ pub(super) fn is_martian(next_hop: IpAddr) -> bool {
 }
 
 /// The value of an MP_REACH_NLRI of one prefix.
-///
-/// An IPv4 next hop of an IPv6 prefix goes out IPv4-mapped, as the attribute has no room for it otherwise.
-///
-/// Known gap, RFC 2545 §3: on a shared link our link-local address should stand behind the global one. Peers take the
-/// global one alone.
-pub(super) fn encode_reach(prefix: IpNetwork, next_hop: IpAddr) -> Vec<u8> {
-    let next_hop = match next_hop {
-        IpAddr::V4(address) => Ipv4Addr::to_ipv6_mapped(&address),
-        IpAddr::V6(address) => address,
-    };
+pub(super) fn encode_reach(prefix: IpNetwork, next_hop: NextHop) -> Vec<u8> {
+    let next_hop = next_hop.octets();
     let mut value = family_header(Family::of(prefix));
-    value.push(16);
-    value.extend(Ipv6Addr::octets(&next_hop));
+    value.push(header::len8(next_hop.len()));
+    value.extend(next_hop);
     value.push(0); // Reserved
     prefix::encode(prefix, &mut value);
     value

@@ -53,7 +53,10 @@ pub(super) fn decode(body: &[u8]) -> Result<Open, Notification> {
 fn four_octet_as(capabilities: &[Capability]) -> Option<u32> {
     capabilities.iter().find_map(|capability| match capability {
         Capability::FourOctetAs(asn) => Some(*asn),
-        Capability::Multiprotocol(_) | Capability::RouteRefresh | Capability::Other { .. } => None,
+        Capability::Multiprotocol(_)
+        | Capability::RouteRefresh
+        | Capability::ExtendedNextHop
+        | Capability::Other { .. } => None,
     })
 }
 

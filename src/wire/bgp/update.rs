@@ -1,12 +1,10 @@
 //! UPDATE (RFC 4271 §4.3): what a received one amounts to under RFC 7606, and the three kinds we send.
 
-use std::net::IpAddr;
-
 use ipnetwork::IpNetwork;
 
 use super::attribute::{self, Attribute, Flaw};
 use super::notification::error;
-use super::{Family, Notification, Outcome, ReceivedUpdate, Route, Session, Update};
+use super::{Communities, Community, Family, NextHop, Notification, Outcome, ReceivedUpdate, Route, Session, Update};
 use super::{header, multiprotocol, open, prefix};
 use crate::wire::reader::Reader;
 
@@ -156,8 +154,8 @@ pub(super) fn encode(update: &Update, session: &Session) -> Vec<u8> {
 fn announce(route: &Route, session: &Session) -> Vec<u8> {
     let mut attributes = Vec::with_capacity(96);
     let own_next_hop = match (route.prefix, route.next_hop) {
-        (IpNetwork::V4(_), IpAddr::V4(next_hop)) => Some(next_hop.octets()),
-        _ => None,
+        (IpNetwork::V4(_), NextHop::V4(next_hop)) => Some(next_hop.octets()),
+        (IpNetwork::V4(_), NextHop::V6 { .. }) | (IpNetwork::V6(_), NextHop::V4(_) | NextHop::V6 { .. }) => None,
     };
     if own_next_hop.is_none() {
         let value = multiprotocol::encode_reach(route.prefix, route.next_hop);
@@ -175,11 +173,51 @@ fn announce(route: &Route, session: &Session) -> Vec<u8> {
     if let Some(local_pref) = route.local_pref.filter(|_| session.ibgp) {
         attribute::push(&mut attributes, attribute::LOCAL_PREF, &local_pref.to_be_bytes());
     }
-    if !session.four_octet_as && route.as_path.iter().any(|&asn| asn > u32::from(u16::MAX)) {
-        attribute::push(&mut attributes, attribute::AS4_PATH, &four_octet_path(&route.as_path));
-    }
     let nlri = own_next_hop.map(|_| field(route.prefix)).unwrap_or_default();
+    last_attributes(&mut attributes, nlri.len(), route, session);
     body(&[], &attributes, &nlri)
+}
+
+/// From COMMUNITIES (8) on: the communities, with AS4_PATH (17) among them.
+fn last_attributes(attributes: &mut Vec<u8>, nlri_len: usize, route: &Route, session: &Session) {
+    let mut as4_path = Vec::new();
+    if !session.four_octet_as && route.as_path.iter().any(|&asn| asn > u32::from(u16::MAX)) {
+        attribute::push(&mut as4_path, attribute::AS4_PATH, &four_octet_path(&route.as_path));
+    }
+    let taken = header::HEADER_LEN + 4 + attributes.len() + as4_path.len() + nlri_len;
+    let mut room = header::MAX_LEN.saturating_sub(taken);
+    let [standard, extended, large] = community_values(&route.communities, session);
+    push_list(attributes, &mut room, attribute::COMMUNITIES, &standard, 4);
+    push_list(attributes, &mut room, attribute::EXTENDED_COMMUNITIES, &extended, 8);
+    attributes.extend(as4_path);
+    push_list(attributes, &mut room, attribute::LARGE_COMMUNITIES, &large, 12);
+}
+
+/// The values of the three attributes, sorted; RFC 4360 §6: non-transitive ones do not leave the AS.
+fn community_values(communities: &Communities, session: &Session) -> [Vec<u8>; 3] {
+    let [mut standard, mut extended, mut large] = [(); 3].map(|()| Vec::new());
+    for community in communities.iter().filter(|community| session.ibgp || community.is_transitive()) {
+        match community {
+            Community::Standard(number) => standard.extend(number.to_be_bytes()),
+            Community::Extended(octets) => extended.extend(octets),
+            Community::Large { asn, first, second } => {
+                large.extend([asn, first, second].map(u32::to_be_bytes).concat())
+            }
+        }
+    }
+    [standard, extended, large]
+}
+
+/// Appends an attribute of the values of `size` octets each, as many as there is room for in the message; none at all
+/// where there are none.
+fn push_list(out: &mut Vec<u8>, room: &mut usize, code: u8, values: &[u8], size: usize) {
+    const HEADER: usize = 4;
+    let fitting = room.saturating_sub(HEADER) / size * size;
+    let values = values.get(..fitting).unwrap_or(values);
+    if !values.is_empty() {
+        attribute::push(out, code, values);
+        *room = room.saturating_sub(HEADER + values.len());
+    }
 }
 
 /// RFC 6793 §4.2.2: to a peer with two octets, AS_TRANS stands for what does not fit, and AS4_PATH has the truth.

@@ -1,15 +1,22 @@
 //! What we send, byte for byte. The first three bodies are those that BIRD, GoBGP, OpenBGPD and ExaBGP emit too.
 
+use std::net::IpAddr;
+
 use super::*;
 
 fn route(prefix: &str, next_hop: &str, as_path: &[u32]) -> Route {
     Route {
         prefix: prefix.parse().unwrap(),
-        next_hop: next_hop.parse().unwrap(),
+        next_hop: next_hop.parse::<IpAddr>().unwrap().into(),
         as_path: as_path.to_vec(),
         med: None,
         local_pref: None,
+        communities: Communities::default(),
     }
+}
+
+fn communities(text: &str) -> Communities {
+    text.split(' ').map(|one| one.parse::<Community>().unwrap()).collect()
 }
 
 #[track_caller]
@@ -60,6 +67,47 @@ fn announce_ipv6_has_mp_reach_first() {
          800e 26 0002 01 10 20010db8000000000000000000000001 00 80 20010db8000000000000000000000040
          40010100 4002 06 0201 0000FDE9 8004 04 00000007",
     );
+}
+
+#[test]
+fn announce_ipv6_with_a_link_local_next_hop_behind_the_global_one() {
+    let (global, link_local) = ("2001:db8::1".parse().unwrap(), Some("fe80::1".parse().unwrap()));
+    let next_hop = NextHop::V6 { global, link_local };
+    assert_eq!(next_hop.to_string(), "2001:db8::1 (fe80::1)");
+    sends(
+        Update::Announce(Route { next_hop, ..route("2001:db8::/32", "::", &[65001]) }),
+        EBGP,
+        "0000 003a
+         800e 2a 0002 01 20 20010db8000000000000000000000001 fe800000000000000000000000000001 00 20 20010db8
+         40010100 4002 06 0201 0000FDE9",
+    );
+}
+
+#[test]
+fn announce_ipv4_over_ipv6_has_its_prefix_in_mp_reach() {
+    sends(
+        Update::Announce(route("10.99.0.1/32", "2001:db8::1", &[65001])),
+        EBGP,
+        "0000 002a
+         800e 1a 0001 01 10 20010db8000000000000000000000001 00 20 0a630001
+         40010100 4002 06 0201 0000FDE9",
+    );
+}
+
+#[test]
+fn communities_go_out_sorted_in_the_order_of_their_attributes() {
+    let communities = communities("65000:1:2 rt:65000:1 no-export 65000:2 ext:4004fde800000001 65000:1");
+    let tagged = Route { communities, ..route("10.99.0.1/32", "192.0.2.1", &[4_200_000_001]) };
+    let first = "40010100 4002 06 0201 fa56ea01 4003 04 c0000201 c008 0c fde80001 fde80002 ffffff01";
+    let last = "c020 0c 0000fde8 00000001 00000002";
+    let external = format!("0000 003d {first} c010 08 0002fde800000001 {last} 20 0A630001");
+    sends(Update::Announce(tagged.clone()), EBGP, &external);
+    let internal = format!("0000 0045 {first} c010 10 0002fde800000001 4004fde800000001 {last} 20 0A630001");
+    sends(Update::Announce(tagged.clone()), IBGP, &internal);
+    let two_octets = "0000 0044
+         40010100 4002 04 0201 5ba0 4003 04 c0000201 c008 0c fde80001 fde80002 ffffff01
+         c010 08 0002fde800000001 c011 06 0201 fa56ea01 c020 0c 0000fde8 00000001 00000002 20 0A630001";
+    sends(Update::Announce(tagged), TWO_OCTET, two_octets);
 }
 
 #[test]
@@ -130,10 +178,16 @@ fn long_path_is_cut_into_segments_and_has_an_extended_length() {
 
 #[test]
 fn longest_path_fits_a_message_in_every_form() {
+    let many: Communities = (0..500).map(Community::Standard).collect();
     let fits = |next_hop: &str, prefix: &str, session| {
-        let long = Route { med: Some(1), local_pref: Some(1), ..route(prefix, next_hop, &vec![4_200_000_001; 5000]) };
+        let path = route(prefix, next_hop, &vec![4_200_000_001; 5000]);
+        let long = Route { med: Some(1), local_pref: Some(1), communities: many.clone(), ..path };
         let bytes = encode(&Outgoing::Update(Update::Announce(long)), &session);
         assert_eq!(frame_len(&bytes), Ok(Some(bytes.len())));
+        assert!(matches!(
+            decode(&bytes, &session),
+            Ok(Message::Update(ReceivedUpdate { announced: 1, outcome: Outcome::Accepted, .. }))
+        ));
     };
     for session in [EBGP, IBGP, TWO_OCTET, Session { ibgp: true, ..TWO_OCTET }] {
         fits("192.0.2.1", "10.99.0.1/32", session);
@@ -152,9 +206,13 @@ fn open_with_our_capabilities() {
             Capability::Multiprotocol(Family::Ipv6Unicast),
             Capability::RouteRefresh,
             Capability::FourOctetAs(4_200_000_001),
+            Capability::ExtendedNextHop,
         ],
     };
-    let bytes = message(1, &hex("04 5ba0 0009 c0000201 16 02 14 0104 00010001 0104 00020001 0200 4104 fa56ea01"));
+    let bytes = message(
+        1,
+        &hex("04 5ba0 0009 c0000201 1e 02 1c 0104 00010001 0104 00020001 0200 4104 fa56ea01 0506 000100010002"),
+    );
     assert_eq!(encode(&Outgoing::Open(open.clone()), &EBGP), bytes);
     assert_eq!(decode(&bytes, &EBGP), Ok(Message::Open(open)));
 }

@@ -1,5 +1,6 @@
 //! Bytes and their meaning, both ways; every rule of the RFCs by a test that bears its name.
 
+mod community;
 mod golden;
 mod header;
 mod notification;

@@ -127,6 +127,19 @@ fn four_octet_capability_wins_over_the_field() {
 }
 
 #[test]
+fn extended_next_hop_is_read_where_it_is_of_ipv4_unicast_by_ipv6() {
+    assert_eq!(open("0a 02 08 0506 000100010002"), accepted(65001, vec![Capability::ExtendedNextHop]));
+    // FRR lists labelled unicast and VPNs as well.
+    let three = "16 02 14 0512 000100040002 000100010002 000100800002";
+    assert_eq!(open(three), accepted(65001, vec![Capability::ExtendedNextHop]));
+    let value = hex("000100800002");
+    assert_eq!(open("0a 02 08 0506 000100800002"), accepted(65001, vec![Capability::Other { code: 5, value }]));
+    for cut in ["09 02 07 0505 0001000100", "0b 02 09 0507 00010001000200"] {
+        refused(&format!("04 fde9 0009 c0000201 {cut}"), (2, 0), "");
+    }
+}
+
+#[test]
 fn rfc_9072_form_is_read() {
     assert_eq!(open("ff ff 0005 02 0002 0200"), accepted(65001, vec![Capability::RouteRefresh]));
     assert_eq!(open("ff ff 0000"), accepted(65001, Vec::new()));

@@ -1,5 +1,7 @@
 //! What holds for any bytes and any message.
 
+use std::net::Ipv6Addr;
+
 use ipnetwork::{Ipv4Network, Ipv6Network};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -13,7 +15,7 @@ fn sessions() -> impl Strategy<Value = Session> {
 
 pub(super) fn prefixes() -> impl Strategy<Value = IpNetwork> {
     let four = (any::<Ipv4Addr>(), 0..=32_u8).prop_map(|(a, len)| Ipv4Network::new(a, len).unwrap().into());
-    let six = (any::<std::net::Ipv6Addr>(), 0..=128_u8).prop_map(|(a, len)| Ipv6Network::new(a, len).unwrap().into());
+    let six = (any::<Ipv6Addr>(), 0..=128_u8).prop_map(|(a, len)| Ipv6Network::new(a, len).unwrap().into());
     prop_oneof![four, six]
 }
 
@@ -22,16 +24,47 @@ pub(super) fn routes() -> impl Strategy<Value = Route> {
     let rest = (any::<u16>(), vec(1..=u32::MAX, 1..40), any::<Option<u32>>(), any::<u32>());
     (prefixes(), rest).prop_map(|(prefix, (host, as_path, med, local_pref))| {
         let next_hop = match prefix {
-            IpNetwork::V4(_) => Ipv4Addr::from_bits(0xc000_0000 | u32::from(host)).into(),
-            IpNetwork::V6(_) => std::net::Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, host).into(),
+            IpNetwork::V4(_) => NextHop::V4(Ipv4Addr::from_bits(0xc000_0000 | u32::from(host))),
+            IpNetwork::V6(_) => NextHop::V6 { global: global(host), link_local: None },
         };
-        Route { prefix, next_hop, as_path, med, local_pref: Some(local_pref) }
+        Route { prefix, next_hop, as_path, med, local_pref: Some(local_pref), communities: Communities::default() }
+    })
+}
+
+fn global(host: u16) -> Ipv6Addr {
+    Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, host)
+}
+
+pub(super) fn communities() -> impl Strategy<Value = Communities> {
+    let one = prop_oneof![
+        any::<u32>().prop_map(Community::Standard),
+        any::<[u8; 8]>().prop_map(Community::Extended),
+        (0_u8..4, 2_u8..4, any::<[u8; 6]>())
+            .prop_map(|(kind, role, [a, b, c, d, e, f])| Community::Extended([kind, role, a, b, c, d, e, f])),
+        any::<[u32; 3]>().prop_map(|[asn, first, second]| Community::Large { asn, first, second }),
+    ];
+    vec(one, 0..30).prop_map(|list| list.into_iter().collect())
+}
+
+/// The same with communities, and with IPv6 next hops of every kind for both families.
+pub(super) fn decorated_routes() -> impl Strategy<Value = Route> {
+    let next_hops = prop_oneof![
+        Just(None),
+        (any::<u16>(), any::<Option<u16>>()).prop_map(|(host, link_local)| {
+            let link_local = link_local.map(|host| Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, host));
+            Some(NextHop::V6 { global: global(host), link_local })
+        }),
+    ];
+    (routes(), communities(), next_hops).prop_map(|(route, communities, next_hop)| Route {
+        communities,
+        next_hop: next_hop.unwrap_or(route.next_hop),
+        ..route
     })
 }
 
 fn updates() -> impl Strategy<Value = Update> {
     prop_oneof![
-        routes().prop_map(Update::Announce),
+        decorated_routes().prop_map(Update::Announce),
         prefixes().prop_map(Update::Withdraw),
         Just(Update::EndOfRib(Family::Ipv4Unicast)),
         Just(Update::EndOfRib(Family::Ipv6Unicast)),
@@ -43,6 +76,7 @@ fn capabilities() -> impl Strategy<Value = Capability> {
         Just(Capability::Multiprotocol(Family::Ipv4Unicast)),
         Just(Capability::Multiprotocol(Family::Ipv6Unicast)),
         Just(Capability::RouteRefresh),
+        Just(Capability::ExtendedNextHop),
         (66_u8.., vec(any::<u8>(), 0..20)).prop_map(|(code, value)| Capability::Other { code, value }),
     ]
 }
@@ -141,6 +175,25 @@ fn nothing_panics(bytes: &[u8], session: &Session) -> Result<(), TestCaseError> 
 }
 
 proptest! {
+    #[test]
+    fn a_community_is_read_as_it_is_written(communities in communities()) {
+        let read: Result<Communities, _> = communities.to_string().split_whitespace().map(str::parse).collect();
+        prop_assert_eq!(read, Ok(communities));
+    }
+
+    #[test]
+    fn no_text_that_is_no_community_panics(text in "(rt|soo|ext|0|65000)?:?[0-9a-fL.:+]{0,30}") {
+        let _ = text.parse::<Community>();
+    }
+
+    #[test]
+    fn the_length_of_communities_is_what_they_add(route in decorated_routes()) {
+        let bare = Route { communities: Communities::default(), ..route.clone() };
+        let len = |route| encode(&Outgoing::Update(Update::Announce(route)), &Session { ibgp: true, four_octet_as: true }).len();
+        let (with, without, bound) = (len(route.clone()), len(bare), route.communities.encoded_len());
+        prop_assert!(with <= without + bound && without + bound <= with + 3, "{with} {without} {bound}");
+    }
+
     #[test]
     fn what_is_sent_can_be_read(message in outgoing(), session in sessions()) {
         let bytes = encode(&message, &session);

@@ -82,7 +82,7 @@ proptest! {
             announced: vec![network(route.prefix)],
             origin_igp: true,
             as_path: route.as_path.clone(),
-            next_hop: Some(route.next_hop),
+            next_hop: Some(route.next_hop.address()),
             med: route.med,
             local_pref: route.local_pref.filter(|_| internal),
             ..Seen::default()
