@@ -10,12 +10,12 @@ impl StateName {
     pub fn refusal(self, kind: MessageType) -> Option<Notification> {
         use MessageType::{Keepalive, Notification as Goodbye, Open, RouteRefresh, Update};
         let state = match (self, kind) {
-            (Self::Idle | Self::Connect, Open | Update | Goodbye | Keepalive | RouteRefresh)
+            (Self::Idle | Self::Active | Self::Connect, Open | Update | Goodbye | Keepalive | RouteRefresh)
             | (Self::OpenSent, Open | Goodbye)
             | (Self::OpenConfirm, Keepalive | Goodbye)
             | (Self::Established, Update | Goodbye | Keepalive | RouteRefresh) => return None,
             (Self::OpenSent, Update | Keepalive | RouteRefresh) => error::UNEXPECTED_IN_OPEN_SENT,
-            // A second OPEN would be a collision (RFC 4271 §6.8) if we listened.
+            // A collision (RFC 4271 §6.8) is an OPEN on another connection.
             (Self::OpenConfirm, Open | Update | RouteRefresh) => error::UNEXPECTED_IN_OPEN_CONFIRM,
             (Self::Established, Open) => error::UNEXPECTED_IN_ESTABLISHED,
         };

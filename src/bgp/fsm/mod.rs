@@ -1,21 +1,25 @@
-//! The state machine of one peer (RFC 4271 §8), dialling out. Pure: `now` and inputs go in, the next deadline and
-//! actions come out.
+//! The state machine of one peer (RFC 4271 §8). Pure: `now` and inputs go in, the next deadline and actions come out.
 //!
 //! ```text
-//!             handle(now, Input) ─►┌─────┐─► poll_action() -> Action
-//!            handle_timeout(now) ─►│ Fsm │─► next_deadline() -> Instant
-//!                                  └─────┘
+//!                                ┌─ Peering ─────────────────┐
+//!     handle(now, Side, Input) ─►│ Fsm of the one we make    │─► poll_action() -> (Side, Action)
+//!          handle_timeout(now) ─►│ Fsm of the one they make  │─► next_deadline() -> Instant
+//!                                └───────────────────────────┘
 //! ```
 //!
-//! The contract: after every call take all actions and carry them out in order; call [`Fsm::handle_timeout`] at the
-//! deadline. An early or repeated call does nothing. At most one connection exists: [`Action::Dial`] asks for it,
-//! [`Action::Close`] ends it, and no input of an ended connection may come after.
+//! [`Fsm`] is the machine of one connection; [`Peering`] has the two that a peer may have, and alone decides which of
+//! them stays (RFC 4271 §6.8).
 //!
-//! What this does not do: it does not listen, so the state Active and the collision of connections (RFC 4271 §6.8)
-//! do not exist; it knows no route.
+//! The contract: after every call take all actions and carry them out in order; call `handle_timeout` at the deadline.
+//! An early or repeated call does nothing. A side has at most one connection: [`Action::Dial`] asks for it, or it is
+//! admitted ([`Peering::admission`]); [`Action::Close`] ends it, and no input of an ended connection may come after.
+//!
+//! What this does not do: it knows no route.
 
 mod expected;
 mod negotiation;
+mod peering;
+mod side;
 mod transition;
 
 #[cfg(test)]
@@ -27,6 +31,8 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 pub use negotiation::Negotiated;
+pub use peering::{Admission, Peering};
+pub use side::{BySide, Side};
 
 use super::backoff::{Backoff, Jitter};
 use crate::time::Instant;
@@ -74,6 +80,8 @@ pub enum State {
         /// When the next attempt is due; `None` until started, and after a stop.
         retry_at: Option<Instant>,
     },
+    /// The peer may make a connection.
+    Active,
     /// A connection is being made.
     Connect {
         /// When the attempt is given up.
@@ -119,11 +127,13 @@ impl Timers {
     }
 }
 
-/// A state without what is in it.
+/// A state without what is in it, in the order of how near it is to a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum StateName {
     /// RFC 4271 §8.2.2, as the others.
     Idle,
+    /// We wait for the peer to make a connection.
+    Active,
     /// A connection is being made.
     Connect,
     /// Our OPEN is sent.
@@ -138,6 +148,7 @@ impl fmt::Display for StateName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Idle => "Idle",
+            Self::Active => "Active",
             Self::Connect => "Connect",
             Self::OpenSent => "OpenSent",
             Self::OpenConfirm => "OpenConfirm",
@@ -152,6 +163,7 @@ impl State {
     pub const fn name(&self) -> StateName {
         match self {
             Self::Idle { .. } => StateName::Idle,
+            Self::Active => StateName::Active,
             Self::Connect { .. } => StateName::Connect,
             Self::OpenSent { .. } => StateName::OpenSent,
             Self::OpenConfirm { .. } => StateName::OpenConfirm,
@@ -169,7 +181,9 @@ pub enum Input {
     Stop(Stop),
     /// End the session in good order and make another.
     Reset(Reset),
-    /// The connection asked for is made.
+    /// The peer's other connection is kept instead of this one (RFC 4271 §6.8).
+    Yield,
+    /// The connection asked for is made, or the peer made one.
     Connected,
     /// The connection could not be made, or is lost; the text says why.
     Down(String),
@@ -263,6 +277,8 @@ pub enum Reason {
     Stopped,
     /// The configuration changed before there was a session to end.
     ConfigChanged,
+    /// The peer's other connection was further before this one was made.
+    Yielded,
 }
 
 impl fmt::Display for Reason {
@@ -280,14 +296,16 @@ impl fmt::Display for Reason {
             Self::SendHoldExpired => f.write_str("the peer stopped reading: send hold timer expired"),
             Self::Stopped => f.write_str("stop"),
             Self::ConfigChanged => f.write_str("the configuration changed"),
+            Self::Yielded => f.write_str("the peer has made a connection"),
         }
     }
 }
 
-/// The machine.
+/// The machine of one connection.
 #[derive(Clone, Debug)]
 pub struct Fsm {
     config: Config,
+    side: Side,
     state: State,
     backoff: Backoff,
     jitter: Jitter,
@@ -295,12 +313,12 @@ pub struct Fsm {
 }
 
 impl Fsm {
-    /// A machine in Idle that waits for [`Input::Start`].
+    /// A machine in Idle that waits for [`Input::Start`]. The side says whether it makes connections or waits for them.
     #[must_use]
-    pub fn new(config: Config) -> Self {
+    pub fn new(config: Config, side: Side) -> Self {
         let jitter = Jitter::new(config.seed);
         let state = State::Idle { retry_at: None };
-        Self { config, state, backoff: Backoff::default(), jitter, actions: VecDeque::new() }
+        Self { config, side, state, backoff: Backoff::default(), jitter, actions: VecDeque::new() }
     }
 
     /// Where the session stands.
@@ -314,6 +332,7 @@ impl Fsm {
     pub fn next_deadline(&self) -> Option<Instant> {
         match &self.state {
             State::Idle { retry_at } => *retry_at,
+            State::Active => None,
             State::Connect { deadline } => Some(*deadline),
             State::OpenSent { hold } => Some(*hold),
             State::OpenConfirm { timers, .. } | State::Established { timers, .. } => timers.next(),
@@ -336,7 +355,7 @@ impl Fsm {
     pub fn session(&self) -> Session {
         match &self.state {
             State::OpenConfirm { negotiated, .. } | State::Established { negotiated, .. } => negotiated.session,
-            State::Idle { .. } | State::Connect { .. } | State::OpenSent { .. } => {
+            State::Idle { .. } | State::Active | State::Connect { .. } | State::OpenSent { .. } => {
                 Session { four_octet_as: false, ibgp: self.config.is_ibgp() }
             }
         }

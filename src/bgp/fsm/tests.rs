@@ -9,6 +9,7 @@ use super::*;
 use crate::wire::bgp::{Capability, Open, Outcome, ReceivedUpdate, error};
 
 mod pair;
+mod peering;
 mod random;
 mod table;
 mod timers;
@@ -92,9 +93,15 @@ fn send_notification(notification: Notification) -> Action {
 
 /// A machine driven into a state by the shortest way, all at T0, its actions taken.
 fn in_state(config: Config, state: StateName) -> Fsm {
-    let mut fsm = Fsm::new(config);
+    on_side(config, if state == StateName::Active { Side::Incoming } else { Side::Outgoing }, state)
+}
+
+/// As [`in_state`], on either side.
+fn on_side(config: Config, side: Side, state: StateName) -> Fsm {
+    let mut fsm = Fsm::new(config, side);
+    let begun = if side == Side::Outgoing { StateName::Connect } else { StateName::Active };
     let way = [
-        (StateName::Connect, Input::Start),
+        (begun, Input::Start),
         (StateName::OpenSent, Input::Connected),
         (StateName::OpenConfirm, Input::Received(Message::Open(peer_open()))),
         (StateName::Established, Input::Received(Message::Keepalive)),

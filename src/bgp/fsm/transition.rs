@@ -4,9 +4,10 @@ use std::mem;
 
 use super::negotiation::SHORTEST_KEEPALIVE;
 use super::{
-    Action, CONNECT_TIMEOUT, Close, Fsm, Input, Negotiated, OPEN_TIMEOUT, Reason, Reset, STABLE_AFTER, State,
+    Action, CONNECT_TIMEOUT, Close, Fsm, Input, Negotiated, OPEN_TIMEOUT, Reason, Reset, STABLE_AFTER, Side, State,
     StateName, Stop, Timers,
 };
+use crate::bgp::backoff;
 use crate::time::Instant;
 use crate::wire::bgp::{ErrorCode, Message, Notification, Open, Outgoing, error};
 
@@ -15,6 +16,7 @@ impl Fsm {
     pub fn handle(&mut self, now: Instant, input: Input) {
         self.step(|fsm, state| match state {
             State::Idle { retry_at } => fsm.idle(now, retry_at, input),
+            State::Active => fsm.active(now, input),
             State::Connect { deadline } => fsm.connect(now, deadline, input),
             State::OpenSent { hold } => fsm.open_sent(now, hold, input),
             State::OpenConfirm { negotiated, timers } => fsm.open_confirm(now, negotiated, timers, input),
@@ -30,7 +32,8 @@ impl Fsm {
             return;
         }
         self.step(|fsm, state| match state {
-            State::Idle { .. } => fsm.dial(now, Reason::RetryDue),
+            State::Idle { .. } => fsm.begin(now, Reason::RetryDue),
+            State::Active => State::Active,
             State::Connect { .. } => {
                 fsm.act(Action::Close(Close::Drop));
                 fsm.retry(now, StateName::Connect, Reason::ConnectTimeout)
@@ -62,12 +65,13 @@ impl Fsm {
 
     fn idle(&mut self, now: Instant, retry_at: Option<Instant>, input: Input) -> State {
         match input {
-            Input::Start => self.dial(now, Reason::Started),
+            Input::Start => self.begin(now, Reason::Started),
             Input::Stop(_) => State::Idle { retry_at: None },
             // The wait was for what failed before the change.
-            Input::Reset(Reset::ConfigChange) if retry_at.is_some() => self.dial(now, Reason::ConfigChanged),
+            Input::Reset(Reset::ConfigChange) if retry_at.is_some() => self.begin(now, Reason::ConfigChanged),
             // There is no connection these could be about: one that we gave up had them to say.
             Input::Reset(Reset::BfdDown | Reset::ConfigChange)
+            | Input::Yield
             | Input::Connected
             | Input::Down(_)
             | Input::Received(
@@ -83,6 +87,28 @@ impl Fsm {
         }
     }
 
+    fn active(&mut self, now: Instant, input: Input) -> State {
+        match input {
+            Input::Stop(_) => self.enter(StateName::Active, State::Idle { retry_at: None }, Reason::Stopped),
+            Input::Connected => self.open(now, StateName::Active),
+            // Already started; and there is no connection that the rest could be about.
+            Input::Start
+            | Input::Reset(Reset::BfdDown | Reset::ConfigChange)
+            | Input::Yield
+            | Input::Down(_)
+            | Input::Received(
+                Message::Open(_)
+                | Message::Update(_)
+                | Message::Notification(_)
+                | Message::Keepalive
+                | Message::RouteRefresh(_),
+            )
+            | Input::Malformed(_)
+            | Input::Blocked
+            | Input::Unblocked => State::Active,
+        }
+    }
+
     fn connect(&mut self, now: Instant, deadline: Instant, input: Input) -> State {
         match input {
             Input::Stop(_) => {
@@ -92,12 +118,13 @@ impl Fsm {
             Input::Reset(Reset::ConfigChange) => {
                 self.act(Action::Close(Close::Drop));
                 self.changed(StateName::Connect, StateName::Idle, Reason::ConfigChanged);
-                self.dial(now, Reason::RetryDue)
+                self.begin(now, Reason::RetryDue)
             }
-            Input::Connected => {
-                self.act(Action::Send(Outgoing::Open(self.config.open())));
-                self.enter(StateName::Connect, State::OpenSent { hold: now + OPEN_TIMEOUT }, Reason::Connected)
+            Input::Yield => {
+                self.act(Action::Close(Close::Drop));
+                self.pause(now, StateName::Connect, Reason::Yielded)
             }
+            Input::Connected => self.open(now, StateName::Connect),
             Input::Down(why) => {
                 self.act(Action::Close(Close::Drop));
                 self.retry(now, StateName::Connect, Reason::Down(why))
@@ -123,6 +150,7 @@ impl Fsm {
         match input {
             Input::Stop(stop) => self.stop(FROM, &stop),
             Input::Reset(reset) => self.reset(now, FROM, reset),
+            Input::Yield => self.give_way(now, FROM),
             Input::Down(why) => self.lost(now, FROM, why),
             Input::Malformed(notification) => self.refuse(now, FROM, notification),
             Input::Received(Message::Open(open)) => self.opened(now, &open),
@@ -140,6 +168,7 @@ impl Fsm {
         match input {
             Input::Stop(stop) => self.stop(FROM, &stop),
             Input::Reset(reset) => self.reset(now, FROM, reset),
+            Input::Yield => self.give_way(now, FROM),
             Input::Down(why) => self.lost(now, FROM, why),
             Input::Malformed(notification) => self.refuse(now, FROM, notification),
             Input::Received(Message::Keepalive) => {
@@ -149,7 +178,7 @@ impl Fsm {
                 self.enter(FROM, up, Reason::KeepaliveReceived)
             }
             Input::Received(Message::Notification(notification)) => self.refused(now, FROM, notification),
-            // RFC 6608 §4. A second OPEN would be a collision (§6.8) if we listened.
+            // RFC 6608 §4. A collision (§6.8) is an OPEN on another connection.
             Input::Received(message @ (Message::Open(_) | Message::Update(_) | Message::RouteRefresh(_))) => {
                 self.refuse(now, FROM, unexpected(error::UNEXPECTED_IN_OPEN_CONFIRM, &message))
             }
@@ -173,6 +202,8 @@ impl Fsm {
                 self.settle(now, up.since);
                 self.reset(now, FROM, reset)
             }
+            // §8.2.2, event 23, with CollisionDetectEstablishedState.
+            Input::Yield => self.give_way(now, FROM),
             Input::Down(why) => {
                 self.settle(now, up.since);
                 self.lost(now, FROM, why)
@@ -209,9 +240,22 @@ impl Fsm {
         }
     }
 
-    fn dial(&mut self, now: Instant, reason: Reason) -> State {
-        self.act(Action::Dial);
-        self.enter(StateName::Idle, State::Connect { deadline: now + CONNECT_TIMEOUT }, reason)
+    /// Out of Idle: we make a connection, or wait for the peer to make one.
+    fn begin(&mut self, now: Instant, reason: Reason) -> State {
+        let state = match self.side {
+            Side::Outgoing => {
+                self.act(Action::Dial);
+                State::Connect { deadline: now + CONNECT_TIMEOUT }
+            }
+            Side::Incoming => State::Active,
+        };
+        self.enter(StateName::Idle, state, reason)
+    }
+
+    /// The connection is made.
+    fn open(&mut self, now: Instant, from: StateName) -> State {
+        self.act(Action::Send(Outgoing::Open(self.config.open())));
+        self.enter(from, State::OpenSent { hold: now + OPEN_TIMEOUT }, Reason::Connected)
     }
 
     /// The peer's OPEN came.
@@ -266,9 +310,17 @@ impl Fsm {
                 self.act(Action::Send(Outgoing::Notification(cease.clone())));
                 self.act(Action::Close(Close::Deliver));
                 self.changed(from, StateName::Idle, Reason::Sent(cease));
-                self.dial(now, Reason::RetryDue)
+                self.begin(now, Reason::RetryDue)
             }
         }
+    }
+
+    /// The peer's other connection is kept (§6.8).
+    fn give_way(&mut self, now: Instant, from: StateName) -> State {
+        let cease = Notification::plain(error::CEASE_COLLISION);
+        self.act(Action::Send(Outgoing::Notification(cease.clone())));
+        self.act(Action::Close(Close::Deliver));
+        self.pause(now, from, Reason::Sent(cease))
     }
 
     /// We end the session because of an error.
@@ -298,8 +350,22 @@ impl Fsm {
     /// A session that was stable makes the next attempt a first one (RFC 4271 §8.1.1, DampPeerOscillations).
     fn settle(&mut self, now: Instant, since: Instant) {
         if now - since >= STABLE_AFTER {
-            self.backoff.reset();
+            self.forgive();
         }
+    }
+
+    /// The peer's other connection was a stable session.
+    pub(super) fn forgive(&mut self) {
+        self.backoff.reset();
+    }
+
+    /// Nothing failed: as at the start, so the back-off does not grow.
+    fn pause(&mut self, now: Instant, from: StateName, reason: Reason) -> State {
+        let state = match self.side {
+            Side::Outgoing => State::Idle { retry_at: Some(now + self.jitter.of(backoff::FIRST)) },
+            Side::Incoming => State::Active,
+        };
+        self.enter(from, state, reason)
     }
 
     fn retry(&mut self, now: Instant, from: StateName, reason: Reason) -> State {

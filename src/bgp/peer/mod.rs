@@ -97,7 +97,7 @@ impl Peer {
         Ok(Self {
             local_as: machine.local_as,
             ibgp: machine.is_ibgp(),
-            fsm: Fsm::new(machine),
+            fsm: Fsm::new(machine, fsm::Side::Outgoing),
             keys: Keys::new(settings.password.clone()),
             target,
             settings,
@@ -291,7 +291,7 @@ impl Peer {
         }
         let negotiated = match self.fsm.state() {
             State::OpenConfirm { negotiated, .. } | State::Established { negotiated, .. } => Some(negotiated.clone()),
-            State::Idle { .. } | State::Connect { .. } | State::OpenSent { .. } => None,
+            State::Idle { .. } | State::Active | State::Connect { .. } | State::OpenSent { .. } => None,
         };
         self.wiring.report.update(|status| {
             status.state = to;

@@ -11,6 +11,7 @@ fn input() -> impl Strategy<Value = Input> {
         1 => Just(Input::Stop(Stop::Deconfigured)),
         1 => Just(Input::Reset(Reset::BfdDown)),
         1 => Just(Input::Reset(Reset::ConfigChange)),
+        1 => Just(Input::Yield),
         4 => Just(Input::Connected),
         1 => Just(Input::Down("gone".into())),
         4 => (0_u16..12).prop_map(|hold_time| Input::Received(Message::Open(Open { hold_time, ..peer_open() }))),
@@ -48,9 +49,9 @@ impl Model {
     fn check(&self, fsm: &Fsm, now: Instant) {
         let name = fsm.state().name();
         assert_eq!(name, self.state.unwrap_or(StateName::Idle), "a change that was not reported");
-        assert_eq!(self.connection, name != StateName::Idle);
+        assert_eq!(self.connection, !matches!(name, StateName::Idle | StateName::Active));
         assert!(fsm.next_deadline().is_none_or(|at| at > now), "a deadline in the past");
-        let endless = matches!(fsm.state(), State::Idle { retry_at: None }) || hold_time(fsm).is_none();
+        let endless = matches!(fsm.state(), State::Idle { retry_at: None } | State::Active) || hold_time(fsm).is_none();
         assert!(endless || fsm.next_deadline().is_some(), "{name} without a timer");
     }
 }
@@ -59,14 +60,18 @@ impl Model {
 fn hold_time(fsm: &Fsm) -> Option<Duration> {
     match fsm.state() {
         State::OpenConfirm { negotiated, .. } | State::Established { negotiated, .. } => negotiated.hold_time,
-        State::Idle { .. } | State::Connect { .. } | State::OpenSent { .. } => Some(OPEN_TIMEOUT),
+        State::Idle { .. } | State::Active | State::Connect { .. } | State::OpenSent { .. } => Some(OPEN_TIMEOUT),
     }
 }
 
 proptest! {
     #[test]
-    fn invariants_hold(steps in prop::collection::vec((input(), 0_u64..5_000), 1..200)) {
-        let (mut fsm, mut model, mut now) = (Fsm::new(config()), Model::default(), T0);
+    fn invariants_hold(
+        incoming in any::<bool>(),
+        steps in prop::collection::vec((input(), 0_u64..5_000), 1..200),
+    ) {
+        let side = if incoming { Side::Incoming } else { Side::Outgoing };
+        let (mut fsm, mut model, mut now) = (Fsm::new(config(), side), Model::default(), T0);
         for (input, wait) in steps {
             let until = now + Duration::from_millis(wait);
             while let Some(at) = fsm.next_deadline().filter(|at| *at <= until) {
@@ -77,6 +82,8 @@ proptest! {
                 model.check(&fsm, at);
             }
             now = until;
+            // A connection that is waited for comes into being with this input.
+            model.connection |= input == Input::Connected && *fsm.state() == State::Active;
             fsm.handle(now, input);
             while let Some(action) = fsm.poll_action() {
                 model.take(&action);

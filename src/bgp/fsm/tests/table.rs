@@ -1,7 +1,7 @@
-//! All five states times all inputs.
+//! All six states times all inputs.
 
 use super::*;
-use StateName::{Connect, Established, Idle, OpenConfirm, OpenSent};
+use StateName::{Active, Connect, Established, Idle, OpenConfirm, OpenSent};
 
 /// The time of the input: later than T0, so that a timer that moved shows.
 const LATER: Duration = Duration::from_secs(2);
@@ -14,6 +14,7 @@ fn inputs() -> Vec<(&'static str, Input)> {
         ("deconfigured", Input::Stop(Stop::Deconfigured)),
         ("bfd down", Input::Reset(Reset::BfdDown)),
         ("config change", Input::Reset(Reset::ConfigChange)),
+        ("yield", Input::Yield),
         ("connected", Input::Connected),
         ("down", Input::Down("refused".into())),
         ("open", Input::Received(Message::Open(peer_open()))),
@@ -94,6 +95,19 @@ fn redialled(from: StateName) -> Effect {
     Some((State::Connect { deadline: after(LATER) + CONNECT_TIMEOUT }, actions))
 }
 
+/// Idle after a yield at LATER: nothing failed, so the wait is the first one and the back-off stays.
+fn paused(draws: usize) -> State {
+    retry(draws)
+}
+
+/// A connection that ends because the peer's other one is kept.
+fn gives_way(from: StateName, draws: usize) -> Effect {
+    let cease = Notification::plain((6, 7));
+    let reason = Reason::Sent(cease.clone());
+    let actions = vec![send_notification(cease), Action::Close(Close::Deliver), changed(from, Idle, reason)];
+    Some((paused(draws), actions))
+}
+
 fn shutdown() -> Notification {
     Notification::administrative_shutdown("maintenance")
 }
@@ -110,6 +124,54 @@ fn idle() {
         (name, (name == "start").then_some(started))
     });
     check(Idle, effects.collect());
+}
+
+#[test]
+fn active() {
+    let stopped = Some((STOPPED, vec![changed(Active, Idle, Reason::Stopped)]));
+    let opened = (
+        State::OpenSent { hold: after(LATER) + OPEN_TIMEOUT },
+        vec![Action::Send(Outgoing::Open(our_open())), changed(Active, OpenSent, Reason::Connected)],
+    );
+    let effects = inputs().into_iter().map(|(name, _)| {
+        let effect = match name {
+            "shutdown" | "deconfigured" => stopped.clone(),
+            "connected" => Some(opened.clone()),
+            _ => None,
+        };
+        (name, effect)
+    });
+    check(Active, effects.collect());
+}
+
+/// Who made the connection matters only where the next one is begun.
+#[test]
+fn incoming() {
+    for state in [Idle, OpenSent, OpenConfirm, Established] {
+        for (name, input) in inputs() {
+            let effect = |side| {
+                let mut fsm = on_side(config(), side, state);
+                fsm.handle(after(LATER), input.clone());
+                (fsm.state().clone(), actions(&mut fsm))
+            };
+            let (mut next, mut told) = effect(Side::Outgoing);
+            match (state, name) {
+                (Idle, "start") => (next, told) = (State::Active, vec![changed(Idle, Active, Reason::Started)]),
+                (OpenSent | OpenConfirm | Established, "config change") => {
+                    next = State::Active;
+                    told.truncate(3);
+                    told.push(changed(Idle, Active, Reason::RetryDue));
+                }
+                (OpenSent | OpenConfirm | Established, "yield") => {
+                    next = State::Active;
+                    told.pop();
+                    told.push(changed(state, Active, Reason::Sent(Notification::plain((6, 7)))));
+                }
+                _ => {}
+            }
+            assert_eq!(effect(Side::Incoming), (next, told), "{state} with {name}");
+        }
+    }
 }
 
 #[test]
@@ -136,6 +198,7 @@ fn connect() {
             ("deconfigured", stopped),
             ("bfd down", None),
             ("config change", changed_config),
+            ("yield", Some((paused(0), vec![Action::Close(Close::Drop), changed(Connect, Idle, Reason::Yielded)]))),
             ("connected", Some(opened)),
             ("down", dropped(Connect, 0, Reason::Down("refused".into()))),
             ("open", None),
@@ -173,6 +236,7 @@ fn open_sent() {
             ("deconfigured", ceased(OpenSent, deconfigured())),
             ("bfd down", refused(OpenSent, 0, Notification::plain((6, 10)))),
             ("config change", redialled(OpenSent)),
+            ("yield", gives_way(OpenSent, 0)),
             ("connected", None),
             ("down", dropped(OpenSent, 0, Reason::Down("refused".into()))),
             ("open", Some((confirm, confirmed))),
@@ -210,6 +274,7 @@ fn open_confirm() {
             ("deconfigured", ceased(OpenConfirm, deconfigured())),
             ("bfd down", refused(OpenConfirm, 1, Notification::plain((6, 10)))),
             ("config change", redialled(OpenConfirm)),
+            ("yield", gives_way(OpenConfirm, 1)),
             ("connected", None),
             ("down", dropped(OpenConfirm, 1, Reason::Down("refused".into()))),
             ("open", unexpected(1)),
@@ -239,6 +304,7 @@ fn established() {
             ("deconfigured", ceased(Established, deconfigured())),
             ("bfd down", refused(Established, 1, Notification::plain((6, 10)))),
             ("config change", redialled(Established)),
+            ("yield", gives_way(Established, 1)),
             ("connected", None),
             ("down", dropped(Established, 1, Reason::Down("refused".into()))),
             ("open", refused(Established, 1, Notification { code: 5, subcode: 3, data: vec![1] })),
@@ -262,7 +328,7 @@ fn a_type_is_refused_where_a_message_of_it_is() {
         _ => None,
     });
     for message in messages {
-        for state in [Idle, Connect, OpenSent, OpenConfirm, Established] {
+        for state in [Idle, Active, Connect, OpenSent, OpenConfirm, Established] {
             let mut fsm = in_state(config(), state);
             fsm.handle(T0, Input::Received(message.clone()));
             let told = actions(&mut fsm).into_iter().find_map(|action| match action {
