@@ -84,7 +84,8 @@ impl Report {
     pub(super) fn silent_since(&self, began: Instant, has_password: bool) -> Vec<PeerKey> {
         let board = self.board.borrow();
         let is_silent = |status: &PeerStatus| match status.state {
-            StateName::Connect => true,
+            // What dials us in vain is counted as what we dial.
+            StateName::Connect | StateName::Active => true,
             StateName::Idle => status.since >= began,
             StateName::OpenSent | StateName::OpenConfirm | StateName::Established => false,
         };
