@@ -84,6 +84,14 @@ fn query(host: &Host, words: &[&str]) -> Result<String> {
     capture(command.arg("-s").arg(socket(host)).args(words))
 }
 
+/// Writes the configuration anew and has it read.
+pub(super) fn reload(host: &Host, conf: &Conf) -> Result<()> {
+    std::fs::write(host.file("bird.conf"), config(conf))?;
+    let said = query(host, &["configure"])?;
+    ensure!(said.contains("Reconfigur"), "birdc answered {said:?}");
+    Ok(())
+}
+
 pub(super) fn flap(host: &Host, announced: bool) -> Result<()> {
     let said = query(host, &[if announced { "enable" } else { "disable" }, "flood"])?;
     ensure!(said.contains("flood: "), "birdc answered {said:?}");

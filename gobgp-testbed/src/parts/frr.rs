@@ -1,6 +1,7 @@
 //! FRR: zebra and bgpd, read as JSON through vtysh.
 
 use std::fmt::Write;
+use std::net::IpAddr;
 use std::os::unix::fs::chown;
 use std::path::PathBuf;
 use std::process::Command;
@@ -93,6 +94,13 @@ fn query(host: &Host, words: &str) -> Result<Value> {
     let mut vtysh = Command::new(debian("/usr/bin/vtysh", "frr")?);
     let text = capture(vtysh.arg("--vty_socket").arg(directory(host)).args(["-d", "bgpd", "-c", words]))?;
     serde_json::from_str(&text).with_context(|| format!("vtysh printed {text:?}"))
+}
+
+pub(super) fn set_password(host: &Host, conf: &Conf, neighbor: IpAddr, password: &str) -> Result<()> {
+    let mut vtysh = Command::new(debian("/usr/bin/vtysh", "frr")?);
+    vtysh.arg("--vty_socket").arg(directory(host)).args(["-d", "bgpd", "-c", "configure terminal"]);
+    vtysh.args(["-c", &format!("router bgp {}", conf.asn), "-c", &format!("neighbor {neighbor} password {password}")]);
+    capture(&mut vtysh).map(drop)
 }
 
 pub(super) fn paths(host: &Host, prefix: &str) -> Result<Vec<Path>> {

@@ -24,14 +24,26 @@ fn socket(host: &Host) -> PathBuf {
 
 pub(super) fn start(host: &Host, conf: &Conf) -> Result<Process> {
     let program = debian("/usr/sbin/bgpd", "openbgpd")?;
-    let file = host.file("bgpd.conf");
-    std::fs::write(&file, config(conf, &socket(host).display().to_string()))?;
-    // It refuses a configuration that others may read.
-    std::fs::set_permissions(&file, PermissionsExt::from_mode(0o600))?;
+    let file = write(host, conf)?;
     std::fs::create_dir_all(CHROOT)?;
     host.spawn("bgpd", &program, |command| {
         command.args(["-d", "-v", "-f"]).arg(file);
     })
+}
+
+/// Writes the configuration; `OpenBGPD` refuses one that others may read.
+fn write(host: &Host, conf: &Conf) -> Result<PathBuf> {
+    let file = host.file("bgpd.conf");
+    std::fs::write(&file, config(conf, &socket(host).display().to_string()))?;
+    std::fs::set_permissions(&file, PermissionsExt::from_mode(0o600))?;
+    Ok(file)
+}
+
+/// Writes the configuration anew and has it read.
+pub(super) fn reload(host: &Host, conf: &Conf) -> Result<()> {
+    write(host, conf)?;
+    let mut bgpctl = Command::new(debian("/usr/sbin/bgpctl", "openbgpd")?);
+    capture(bgpctl.arg("-s").arg(socket(host)).arg("reload")).map(drop)
 }
 
 fn config(conf: &Conf, socket: &str) -> String {

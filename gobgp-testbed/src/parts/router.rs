@@ -397,6 +397,22 @@ impl Router {
         })
     }
 
+    /// Changes the password of a neighbour while it runs. Not for gobgpd and `ExaBGP`.
+    ///
+    /// # Errors
+    /// When the router is none of the others, or refuses.
+    pub fn set_password(&self, neighbor: IpAddr, password: &str) -> Result<()> {
+        let mut conf = self.conf.borrow_mut();
+        let known = conf.neighbors.iter_mut().find(|known| known.address == neighbor);
+        known.with_context(|| format!("{} has no peer {neighbor}", self.kind))?.password = Some(password.to_owned());
+        match self.kind {
+            Kind::Bird => bird::reload(&self.host, &conf),
+            Kind::Frr => frr::set_password(&self.host, &conf, neighbor, password),
+            Kind::Openbgpd => openbgpd::reload(&self.host, &conf),
+            Kind::Gobgpd | Kind::Exabgp => anyhow::bail!("{} changes no password while it runs", self.kind),
+        }
+    }
+
     /// Withdraws (`false`) or announces all of [`Conf::flood`] at once. BIRD only.
     ///
     /// # Errors

@@ -148,6 +148,15 @@ impl<'a> Watch<'a> {
     }
 }
 
+/// Fails if one of these secrets is in the log. The testbed's own first line there, the command line, does not count.
+pub(super) fn never_said(vipcast: &Process, secrets: &[&str]) -> Result<()> {
+    let text = vipcast.log().text();
+    let mut said = text.lines().filter(|line| !line.starts_with("# "));
+    let leak = said.find(|line| secrets.iter().any(|secret| line.contains(secret)));
+    ensure!(leak.is_none(), "a secret is in the log: {leak:?}");
+    Ok(())
+}
+
 /// A change to a host's network, undone when the scenario ends, however it does.
 pub(super) struct Undo(Option<Box<dyn FnOnce() -> Result<()>>>);
 

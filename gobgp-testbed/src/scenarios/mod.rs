@@ -14,6 +14,7 @@ mod pair;
 mod parts;
 mod readme;
 mod restarts;
+mod rotation;
 mod sessions;
 mod source;
 mod verdicts;
@@ -304,6 +305,11 @@ pub const ALL: &[Scenario] = &[
         name: "33-md5-verdicts",
         shows: "what the log says of a silent peer, and what our kernel counted, case by case by two routers",
         run: Run::Site(verdicts::md5),
+    },
+    Scenario {
+        name: "34-password-rotation",
+        shows: "a mounted Secret and a router's password change: together, either one first; bad content changes nothing",
+        run: Run::Site(rotation::each_order),
     },
 ];
 
