@@ -14,6 +14,7 @@ use crate::time::Until;
 use crate::wire::bgp::{Capability, Family, Notification, Open, Outgoing, Session, encode};
 
 mod failures;
+mod leaving;
 mod passwords;
 mod sessions;
 mod ttl;
