@@ -16,7 +16,7 @@ use crate::bgp::Speaker;
 use crate::config::Config;
 use crate::net::{Addresses, Identity, router_id};
 use crate::shutdown::Signals;
-use crate::vip::{Facts, Vip};
+use crate::vip::Vip;
 pub use passwords::read_password_file;
 use stations::{Node, SPEAKER, Stations};
 
@@ -108,7 +108,7 @@ async fn build(config: Config, stations: &mut Stations) -> Result<Node, Error> {
     let id = config.bgp.router_id.or_else(|| router_id(identity)).ok_or(Error::NoRouterId)?;
     announce_start(&config, addresses.interface(), id);
 
-    let (facts, facts_rx) = watch::channel(Facts { vips: config.vips.clone(), standing: standing::first(&config) });
+    let (facts, facts_rx) = watch::channel(standing::facts(&config));
     let (speaker, handle) = Speaker::new(speaking::settings(&config, id))?;
     let (announcer, routes, bound) = Announcer::new(addresses, leftover, facts_rx, handle.status());
     stations.spawn("the announcer", async move { announcer.run().await.map_err(Error::Io) });

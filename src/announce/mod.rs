@@ -4,7 +4,7 @@ mod announcer;
 mod schedule;
 
 pub use announcer::{Announcer, Binder, Held};
-pub use schedule::{Keep, Steps, View, routes, steps};
+pub use schedule::{Keep, Steps, View, attributes, routes, steps};
 
 #[cfg(test)]
 mod tests;

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use ipnetwork::IpNetwork;
 
-use crate::bgp::{RouteSet, RouteWish};
-use crate::vip::{Holder, Standing, Vip, VipSet};
+use crate::bgp::{Attributes, RouteSet, RouteWish};
+use crate::vip::{self, Holder, Preference, Standing, Vip, VipSet};
 
 /// What is there.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,10 +40,18 @@ pub struct Steps {
 pub fn routes(desired: &VipSet, view: &View) -> RouteSet {
     let announced = desired.iter().filter(|(vip, _)| view.is_ours(vip));
     let route = announced.map(|(vip, wish)| {
-        let metrics = wish.preference;
-        (vip.network(), RouteWish { until: wish.until, med: metrics.med, local_pref: metrics.local_pref })
+        let attributes = attributes(&wish.attributes);
+        let Preference { med, local_pref } = wish.preference;
+        (vip.network(), RouteWish { until: wish.until, med, local_pref, attributes })
     });
     route.collect()
+}
+
+/// What the operator gave a VIP or a peer, as the speaker takes it.
+#[must_use]
+pub fn attributes(given: &vip::Attributes) -> Attributes {
+    let vip::Attributes { communities, med, local_pref, prepend } = given.clone();
+    Attributes { communities, med, local_pref, prepend }
 }
 
 /// Which unwanted addresses stay bound.
@@ -86,18 +94,22 @@ pub fn steps(desired: &VipSet, view: &View, keep: Keep) -> Steps {
 mod tests {
     use super::*;
     use crate::time::Until;
-    use crate::vip::{Preference, Wish};
+    use crate::vip::Wish;
 
     fn vip(last: u8) -> Vip {
         Vip::new(std::net::IpAddr::from([192, 0, 2, last]))
     }
 
     fn wish() -> Wish {
-        Wish { until: Until::Forever, preference: Preference { med: Some(7), local_pref: Some(8) } }
+        let given = vip::Attributes { med: Some(9), prepend: Some(1), ..vip::Attributes::default() };
+        let preference = Preference { med: Some(7), local_pref: Some(8) };
+        Wish { until: Until::Forever, preference, attributes: given }
     }
 
     fn route(last: u8) -> (IpNetwork, RouteWish) {
-        (vip(last).network(), RouteWish { until: Until::Forever, med: Some(7), local_pref: Some(8) })
+        let given = Attributes { med: Some(9), prepend: Some(1), ..Attributes::default() };
+        let metrics = RouteWish { med: Some(7), local_pref: Some(8), ..RouteWish::new(Until::Forever) };
+        (vip(last).network(), RouteWish { attributes: given, ..metrics })
     }
 
     #[test]

@@ -58,7 +58,7 @@ fn vip() -> Vip {
 }
 
 fn facts(standing: Standing) -> Facts {
-    Facts { vips: vec![vip()], standing }
+    Facts { vips: vec![vip()], attributes: BTreeMap::new(), standing }
 }
 
 fn holder(lasting: Duration) -> Facts {

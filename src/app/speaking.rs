@@ -7,9 +7,9 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::Error;
+use crate::announce::attributes;
 use crate::bgp::{
-    Attributes, BfdSettings, Connect, Family, Hops, LocalEnd, NextHop, PeerHost, PeerKey, PeerSettings, PeerStatus,
-    SpeakerConfig,
+    BfdSettings, Connect, Family, Hops, LocalEnd, NextHop, PeerHost, PeerKey, PeerSettings, PeerStatus, SpeakerConfig,
 };
 use crate::config::{self, Config, LeaseConfig, PeerConfig, Source};
 
@@ -54,14 +54,11 @@ fn peer_settings(peer: &PeerConfig, vips: &[IpAddr]) -> PeerSettings {
         },
         avoid_source: vips.to_vec(),
         families: families.into_iter().filter_map(|(offered, family)| offered.then_some(family)).collect(),
+        require_families: peer.require_families,
         extended_next_hop: peer.extended_next_hop,
         next_hop_v4: peer.next_hop_v4.map_or(NextHop::Own, NextHop::Fixed),
         next_hop_v6: peer.next_hop_v6.map_or(NextHop::Own, NextHop::Fixed),
-        attributes: Attributes {
-            med: peer.attributes.med,
-            local_pref: peer.attributes.local_pref,
-            prepend: peer.attributes.prepend,
-        },
+        attributes: attributes(&peer.attributes),
         bfd: peer.bfd.map(|bfd| BfdSettings { tx: bfd.tx, rx: bfd.rx, multiplier: bfd.multiplier, strict: bfd.strict }),
         shutdown_text: peer.shutdown_text.clone(),
         graceful_shutdown: peer.graceful_shutdown,

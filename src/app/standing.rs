@@ -9,12 +9,13 @@ use crate::election::{Leadership, LeaseElection};
 use crate::kube::{Endpoints, Settings};
 use crate::vip::{Facts, Holder, Standing};
 
-/// The standing before anything is known.
-pub(super) const fn first(config: &Config) -> Standing {
-    match config.election {
+/// The facts before anything is known of an election.
+pub(super) fn facts(config: &Config) -> Facts {
+    let standing = match config.election {
         Some(_) => Standing::Follower(Holder::Unknown),
         None => Standing::Everyone,
-    }
+    };
+    Facts { vips: config.vips.clone(), attributes: config.vip_attributes.clone(), standing }
 }
 
 /// Stands for election; its results flow into `facts`.

@@ -5,13 +5,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
 use ipnetwork::IpNetwork;
 
-use super::{RouteSet, RouteWish};
+use super::{Attributes, RouteSet, RouteWish};
 use crate::time::{Instant, Until};
-use crate::wire::bgp::{Communities, Community, Family, Route, Update};
+use crate::wire::bgp::{Community, Family, NextHop, Route, Update};
 
 /// LOCAL_PREF where none is asked for: what routers take by default.
 const DEFAULT_LOCAL_PREF: u32 = 100;
@@ -25,10 +25,12 @@ pub struct Profile {
     pub ibgp: bool,
     /// The families negotiated.
     pub families: BTreeSet<Family>,
-    /// The next hop of IPv4 routes, if this session has one.
-    pub next_hop_v4: Option<Ipv4Addr>,
+    /// The next hop of IPv4 routes, if this session has one; an IPv6 one only where that was negotiated (RFC 8950).
+    pub next_hop_v4: Option<NextHop>,
     /// The next hop of IPv6 routes, if this session has one.
-    pub next_hop_v6: Option<Ipv6Addr>,
+    pub next_hop_v6: Option<NextHop>,
+    /// What the operator gave the peer.
+    pub attributes: Attributes,
     /// Whether a loopback address may be a next hop: only where all peers are on this host, as in tests.
     pub loopback_next_hop: bool,
 }
@@ -136,7 +138,7 @@ impl AdjOut {
             if wish.until.is_over(now) {
                 continue;
             }
-            match self.profile.route(prefix, *wish, routes) {
+            match self.profile.route(prefix, wish, routes) {
                 Ok(route) => {
                     let route = if self.draining { about_to_go(route) } else { route };
                     self.wanted.insert(prefix, Sent { route, until: wish.until });
@@ -237,30 +239,38 @@ impl AdjOut {
 }
 
 impl Profile {
-    fn route(&self, prefix: IpNetwork, wish: RouteWish, routes: &RouteSet) -> Result<Route, Unsendable> {
+    fn route(&self, prefix: IpNetwork, wish: &RouteWish, routes: &RouteSet) -> Result<Route, Unsendable> {
         let family = Family::of(prefix);
         if !self.families.contains(&family) {
             return Err(Unsendable::FamilyNotNegotiated);
         }
         let next_hop = match family {
-            Family::Ipv4Unicast => self.next_hop_v4.map(IpAddr::V4),
-            Family::Ipv6Unicast => self.next_hop_v6.map(IpAddr::V6),
+            Family::Ipv4Unicast => self.next_hop_v4,
+            Family::Ipv6Unicast => self.next_hop_v6,
         };
         let next_hop = next_hop.ok_or(Unsendable::NoNextHop)?;
-        if routes.contains_key(&IpNetwork::from(next_hop)) {
+        let address = next_hop.address();
+        if routes.contains_key(&IpNetwork::from(address)) {
             return Err(Unsendable::NextHopIsVip);
         }
-        if is_martian(next_hop) && !(self.loopback_next_hop && next_hop.is_loopback()) {
+        if is_martian(address) && !(self.loopback_next_hop && address.is_loopback()) {
             return Err(Unsendable::MartianNextHop);
         }
+        let attributes = wish.attributes.over(&self.attributes);
         Ok(Route {
             prefix,
-            next_hop: next_hop.into(),
-            as_path: if self.ibgp { Vec::new() } else { vec![self.local_as] },
-            med: wish.med,
-            local_pref: self.ibgp.then(|| wish.local_pref.unwrap_or(DEFAULT_LOCAL_PREF)),
-            communities: Communities::default(),
+            next_hop,
+            as_path: self.as_path(attributes.prepend),
+            med: attributes.med.or(wish.med),
+            local_pref: self.ibgp.then(|| attributes.local_pref.or(wish.local_pref).unwrap_or(DEFAULT_LOCAL_PREF)),
+            communities: attributes.communities,
         })
+    }
+
+    /// RFC 4271 §5.1.2: our AS in front on the way out, and none within it.
+    fn as_path(&self, prepend: Option<u8>) -> Vec<u32> {
+        let times = if self.ibgp { 0 } else { 1 + usize::from(prepend.unwrap_or(0)) };
+        vec![self.local_as; times]
     }
 }
 

@@ -22,6 +22,7 @@ pub mod fsm;
 pub mod gtsm;
 pub mod keys;
 pub mod md5;
+pub mod next_hops;
 mod settings;
 
 #[cfg(feature = "daemon")]
@@ -54,13 +55,23 @@ pub use speaker::{Speaker, SpeakerHandle};
 /// Everything the speaker should announce to every peer: the whole state.
 pub type RouteSet = BTreeMap<IpNetwork, RouteWish>;
 
-/// One route to announce.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// One route to announce. Its metrics are those that an operator gave the route, else the peer, else its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RouteWish {
     /// No byte may keep this route alive at a peer after that.
     pub until: Until,
-    /// MULTI_EXIT_DISC; `None` sends none.
+    /// MULTI_EXIT_DISC where no operator gives another; `None` sends none.
     pub med: Option<u32>,
-    /// LOCAL_PREF for iBGP peers; `None` sends 100.
+    /// LOCAL_PREF for iBGP peers where no operator gives another; `None` sends 100.
     pub local_pref: Option<u32>,
+    /// What an operator gave the route.
+    pub attributes: Attributes,
+}
+
+impl RouteWish {
+    /// A route with nothing special about it.
+    #[must_use]
+    pub fn new(until: Until) -> Self {
+        Self { until, med: None, local_pref: None, attributes: Attributes::default() }
+    }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use crate::wire::bgp::Family;
+use crate::wire::bgp::{Communities, Family};
 
 /// What the speaker must know.
 #[derive(Clone, Debug)]
@@ -50,6 +50,8 @@ pub struct PeerSettings {
     pub avoid_source: Vec<IpAddr>,
     /// The families we offer.
     pub families: BTreeSet<Family>,
+    /// Whether a peer that does not carry all of them is refused (RFC 5492 §5).
+    pub require_families: bool,
     /// Whether we offer IPv4 routes with an IPv6 next hop (RFC 8950).
     pub extended_next_hop: bool,
     /// The next hop of IPv4 routes.
@@ -83,6 +85,7 @@ impl PeerSettings {
             source: LocalEnd::Any,
             avoid_source: Vec::new(),
             families: [Family::Ipv4Unicast, Family::Ipv6Unicast].into(),
+            require_families: false,
             extended_next_hop: false,
             next_hop_v4: NextHop::Own,
             next_hop_v6: NextHop::Own,
@@ -187,15 +190,30 @@ pub enum NextHop<A> {
     Fixed(A),
 }
 
-/// Path attributes that an operator sets.
+/// Path attributes that an operator sets, for a peer or for a route. None of them owns memory while it is not set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Attributes {
+    /// Sent besides those of the other.
+    pub communities: Communities,
     /// MULTI_EXIT_DISC.
     pub med: Option<u32>,
     /// LOCAL_PREF, to iBGP peers only.
     pub local_pref: Option<u32>,
     /// How often our AS stands in the AS path besides once; `None` is not at all. Not to iBGP peers.
     pub prepend: Option<u8>,
+}
+
+impl Attributes {
+    /// The communities of both, and of the rest what this one says before what `other` does.
+    #[must_use]
+    pub fn over(&self, other: &Self) -> Self {
+        Self {
+            communities: self.communities.union(&other.communities),
+            med: self.med.or(other.med),
+            local_pref: self.local_pref.or(other.local_pref),
+            prepend: self.prepend.or(other.prepend),
+        }
+    }
 }
 
 /// Bidirectional Forwarding Detection with a peer.

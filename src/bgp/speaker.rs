@@ -161,6 +161,8 @@ impl PeerSettings {
             hold_time: u16::try_from(config.hold_time.as_secs()).unwrap_or(u16::MAX),
             keepalive: config.keepalive,
             families: self.families.clone(),
+            require_families: self.require_families,
+            extended_next_hop: self.extended_next_hop,
             seed,
         }
     }

@@ -76,6 +76,7 @@ fn assemble(r: &mut Reader<'_>, command: Command) -> Option<Config> {
     Some(Config {
         node_name: node_name?,
         vips: vips?,
+        vip_attributes: BTreeMap::new(),
         interface: interface?,
         api_port: u16::try_from(api_port?).ok()?,
         bgp: bgp?,

@@ -13,14 +13,15 @@ mod reference;
 mod scalar;
 mod types;
 
+pub use crate::vip::Attributes;
 pub use check::{Checked, Command, Facts, check};
 pub use finding::{Finding, Mistakes};
 pub use password::{FilePassword, password_files};
 pub use raw::{Given, Origin, RawConfig};
 pub use reference::reference;
 pub use types::{
-    Attributes, BfdConfig, BgpConfig, Config, Connect, Hops, LeaseConfig, LogConfig, LogFormat, LogLevel, PeerConfig,
-    PeerHost, Source,
+    BfdConfig, BgpConfig, Config, Connect, Hops, LeaseConfig, LogConfig, LogFormat, LogLevel, PeerConfig, PeerHost,
+    Source,
 };
 
 #[cfg(test)]

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -70,7 +71,8 @@ fn the_defaults() {
     let Checked { config, warnings } = checked(&[], &[], &facts()).unwrap();
     assert_eq!(warnings, vec![]);
     assert_eq!(peers(&config), vec![at("10.0.0.1:179", 65001)]);
-    let Config { node_name, vips, interface, api_port, bgp, election, kubeconfig, log } = config;
+    let Config { node_name, vips, vip_attributes, interface, api_port, bgp, election, kubeconfig, log } = config;
+    assert_eq!(vip_attributes, BTreeMap::new());
     let vip = Vip::new(Ipv4Addr::new(10, 88, 0, 40).into());
     assert_eq!((node_name.as_str(), vips, interface, api_port), ("node-1", vec![vip], None, 6443));
     let (hold, keepalive) = (Duration::from_secs(30), Duration::from_secs(10));
@@ -123,7 +125,8 @@ fn everything_by_variables() {
     );
     let shown = format!("{config:?}");
     assert!(!shown.contains("secret") && !shown.contains("\"pw\""), "{shown}");
-    let Config { node_name, vips, interface, api_port, bgp, election, kubeconfig, log } = config;
+    let Config { node_name, vips, vip_attributes, interface, api_port, bgp, election, kubeconfig, log } = config;
+    assert_eq!(vip_attributes, BTreeMap::new());
     let vips: Vec<String> = vips.iter().map(ToString::to_string).collect();
     assert_eq!(vips, ["10.88.0.40/32", "2001:db8::40/128"]);
     assert_eq!((node_name.as_str(), interface.as_deref(), api_port), ("cp1.example", Some("lo"), 8443));

@@ -1,5 +1,6 @@
 //! What a valid configuration is made of.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
@@ -7,7 +8,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use crate::vip::Vip;
+use crate::vip::{Attributes, Vip};
 
 /// Everything the daemon needs to know, checked.
 #[derive(Clone, Debug)]
@@ -16,6 +17,8 @@ pub struct Config {
     pub node_name: String,
     /// The virtual IPs of the control plane; at least one.
     pub vips: Vec<Vip>,
+    /// What some of them are announced with.
+    pub vip_attributes: BTreeMap<Vip, Attributes>,
     /// The interface the VIPs are bound to; `None`: the one of the default route, else `lo`.
     pub interface: Option<String>,
     /// The API server's port behind the VIP, and on 127.0.0.1.
@@ -70,6 +73,8 @@ pub struct PeerConfig {
     pub ipv4: bool,
     /// Whether IPv6 routes are offered.
     pub ipv6: bool,
+    /// Whether a peer that does not carry all of them is refused (RFC 5492 §5).
+    pub require_families: bool,
     /// Whether IPv4 routes may have an IPv6 next hop (RFC 8950).
     pub extended_next_hop: bool,
     /// The next hop of IPv4 routes; `None`: our end of the session, or the address beside it.
@@ -102,6 +107,7 @@ impl PeerConfig {
             source: Source::Any,
             ipv4: true,
             ipv6: true,
+            require_families: false,
             extended_next_hop: false,
             next_hop_v4: None,
             next_hop_v6: None,
@@ -166,17 +172,6 @@ pub enum Connect {
     Passive,
     /// Either.
     Both,
-}
-
-/// Path attributes that an operator sets.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Attributes {
-    /// MULTI_EXIT_DISC.
-    pub med: Option<u32>,
-    /// LOCAL_PREF, to iBGP peers only.
-    pub local_pref: Option<u32>,
-    /// How often our AS stands in the AS path besides once. Not to iBGP peers.
-    pub prepend: Option<u8>,
 }
 
 /// BFD with a peer.

@@ -1,8 +1,9 @@
 //! From facts to the set of VIPs to announce.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{Preference, Vip, VipSet, Wish};
+use super::{Attributes, Preference, Vip, VipSet, Wish};
 use crate::time::{Instant, Until};
 
 /// Who may speak, as far as this node is concerned.
@@ -37,6 +38,8 @@ pub enum Holder {
 pub struct Facts {
     /// The VIPs of the configuration.
     pub vips: Vec<Vip>,
+    /// What the operator gave some of them.
+    pub attributes: BTreeMap<Vip, Attributes>,
     /// Whether this node may speak for them.
     pub standing: Standing,
 }
@@ -59,8 +62,8 @@ pub fn desired(facts: &Facts, now: Instant) -> (VipSet, Option<Instant>) {
             (Until::At(until), fence(term), Some(last))
         }
     };
-    let wish = Wish { until, preference };
-    (facts.vips.iter().map(|&vip| (vip, wish)).collect(), next)
+    let wish = |vip| Wish { until, preference, attributes: facts.attributes.get(vip).cloned().unwrap_or_default() };
+    (facts.vips.iter().map(|vip| (*vip, wish(vip))).collect(), next)
 }
 
 /// The metrics that make routers prefer the newest holder over a stale route of an earlier one: a MED that is lower
@@ -84,12 +87,17 @@ mod tests {
     }
 
     fn all(until: Until, preference: Preference) -> VipSet {
-        vips().into_iter().map(|vip| (vip, Wish { until, preference })).collect()
+        let attributes = Attributes::default();
+        vips().into_iter().map(|vip| (vip, Wish { until, preference, attributes: attributes.clone() })).collect()
+    }
+
+    fn facts(standing: Standing) -> Facts {
+        Facts { vips: vips(), attributes: BTreeMap::new(), standing }
     }
 
     #[test]
     fn a_holder_announces_until_the_lead_before_its_end() {
-        let facts = Facts { vips: vips(), standing: Standing::Holder { until: at(10_000), term: 1_000 } };
+        let facts = facts(Standing::Holder { until: at(10_000), term: 1_000 });
         let fenced = Preference { med: Some(u32::MAX - 1_000), local_pref: Some(1_000) };
         let announced = (all(Until::At(at(10_000)), fenced), Some(at(9_750)));
         assert_eq!(desired(&facts, at(0)), announced);
@@ -100,15 +108,25 @@ mod tests {
     #[test]
     fn a_follower_announces_nothing() {
         for holder in [Holder::Unknown, Holder::Elsewhere, Holder::Twin] {
-            let facts = Facts { vips: vips(), standing: Standing::Follower(holder) };
+            let facts = facts(Standing::Follower(holder));
             assert_eq!(desired(&facts, at(0)), (VipSet::new(), None));
         }
     }
 
     #[test]
     fn without_election_everyone_announces_equal_routes_for_ever() {
-        let facts = Facts { vips: vips(), standing: Standing::Everyone };
+        let facts = facts(Standing::Everyone);
         assert_eq!(desired(&facts, at(0)), (all(Until::Forever, Preference::default()), None));
+    }
+
+    #[test]
+    fn each_vip_has_the_attributes_that_the_operator_gave_it() {
+        let attributes = Attributes { med: Some(7), prepend: Some(2), ..Attributes::default() };
+        let [first, second] = [0, 1].map(|n| vips()[n]);
+        let facts = Facts { attributes: [(second, attributes.clone())].into(), ..facts(Standing::Everyone) };
+        let mut expected = all(Until::Forever, Preference::default());
+        expected.insert(second, Wish { attributes, ..expected[&first].clone() });
+        assert_eq!(desired(&facts, at(0)), (expected, None));
     }
 
     #[test]

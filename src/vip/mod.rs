@@ -11,6 +11,7 @@ use std::net::IpAddr;
 use ipnetwork::IpNetwork;
 
 use crate::time::Until;
+use crate::wire::bgp::Communities;
 
 /// A virtual IP: announced as a host route, /32 or /128.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -51,13 +52,28 @@ pub struct Preference {
     pub local_pref: Option<u32>,
 }
 
+/// Path attributes that an operator sets: for a peer, which all VIPs have there, or for a VIP, which counts before.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Attributes {
+    /// Those of the peer and of the VIP are all sent.
+    pub communities: Communities,
+    /// MULTI_EXIT_DISC.
+    pub med: Option<u32>,
+    /// LOCAL_PREF, to iBGP peers only.
+    pub local_pref: Option<u32>,
+    /// How often our AS stands in the AS path besides once. Not to iBGP peers.
+    pub prepend: Option<u8>,
+}
+
 /// One VIP that is to be announced.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wish {
     /// When the entitlement ends.
     pub until: Until,
     /// The metrics it is announced with.
     pub preference: Preference,
+    /// What the operator gave it.
+    pub attributes: Attributes,
 }
 
 /// Everything this node should announce: the whole state, never a change to it.

@@ -3,6 +3,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
+use crate::wire::bgp::Communities;
 
 const T0: Instant = Instant::from_boot(Duration::from_secs(1000));
 
@@ -19,14 +20,19 @@ fn ebgp() -> Profile {
         local_as: 65001,
         ibgp: false,
         families: [Family::Ipv4Unicast, Family::Ipv6Unicast].into(),
-        next_hop_v4: Some(Ipv4Addr::new(10, 0, 0, 1)),
-        next_hop_v6: Some("2001:db8::1".parse().unwrap()),
+        next_hop_v4: hop("10.0.0.1"),
+        next_hop_v6: hop("2001:db8::1"),
+        attributes: Attributes::default(),
         loopback_next_hop: false,
     }
 }
 
+fn hop(address: &str) -> Option<NextHop> {
+    Some(address.parse::<IpAddr>().unwrap().into())
+}
+
 fn wish(until: Until, med: u32) -> RouteWish {
-    RouteWish { until, med: Some(med), local_pref: Some(7) }
+    RouteWish { med: Some(med), local_pref: Some(7), ..RouteWish::new(until) }
 }
 
 fn routes<const N: usize>(routes: [(&str, RouteWish); N]) -> RouteSet {
@@ -94,6 +100,70 @@ fn inside_an_as_the_path_is_empty_and_local_pref_is_sent() {
     adj.want(T0, &routes([(A, wish(Until::Forever, 5)), (B, unspecified)]));
     let (a, b) = (Update::Announce(internal(A, Some(5), 7)), Update::Announce(internal(B, None, 100)));
     assert_eq!(poll_all(&mut adj, T0), [a, b, V4_END, V6_END]);
+}
+
+fn communities(text: &str) -> Communities {
+    text.split(' ').map(|one| one.parse::<Community>().unwrap()).collect()
+}
+
+/// What a peer with these attributes is told of a route with those.
+fn told(profile: Profile, attributes: Attributes) -> Vec<Update> {
+    let mut adj = AdjOut::new(Profile { families: [Family::Ipv4Unicast].into(), ..profile });
+    adj.want(T0, &routes([(A, RouteWish { attributes, ..wish(Until::Forever, 5) })]));
+    poll_all(&mut adj, T0)
+}
+
+#[test]
+fn what_an_operator_gives_a_route_counts_before_the_peers_and_both_before_the_fence() {
+    let of_peer = Attributes {
+        communities: communities("65000:2 no-export"),
+        med: Some(20),
+        local_pref: Some(200),
+        prepend: Some(1),
+    };
+    let of_route = Attributes {
+        communities: communities("65000:1 65000:2 65000:1:1"),
+        med: Some(10),
+        local_pref: Some(100),
+        prepend: Some(3),
+    };
+    let none = Attributes::default;
+    let external = |attributes| Profile { attributes, ..ebgp() };
+    let expected = |med, asns: usize, communities| {
+        let (med, as_path) = (Some(med), vec![65001; asns]);
+        vec![Update::Announce(Route { med, as_path, communities, ..route(A, "10.0.0.1") }), V4_END]
+    };
+    let both = communities("65000:1 65000:2 no-export 65000:1:1");
+    assert_eq!(told(external(none()), none()), expected(5, 1, none().communities));
+    assert_eq!(told(external(of_peer.clone()), none()), expected(20, 2, of_peer.communities.clone()));
+    assert_eq!(told(external(none()), of_route.clone()), expected(10, 4, of_route.communities.clone()));
+    assert_eq!(told(external(of_peer.clone()), of_route.clone()), expected(10, 4, both.clone()));
+    // Inside the AS: LOCAL_PREF by the same rule, and nothing is prepended.
+    let inside = |attributes| Profile { ibgp: true, attributes, ..ebgp() };
+    let expected = |med, local_pref, communities| {
+        vec![Update::Announce(Route { communities, ..internal(A, Some(med), local_pref) }), V4_END]
+    };
+    assert_eq!(told(inside(none()), none()), expected(5, 7, none().communities));
+    assert_eq!(told(inside(of_peer.clone()), none()), expected(20, 200, of_peer.communities.clone()));
+    assert_eq!(told(inside(of_peer), of_route), expected(10, 100, both));
+}
+
+#[test]
+fn attributes_that_changed_are_announced_at_once() {
+    let mut adj = with_a_and_b();
+    let attributes = Attributes { communities: communities("65000:1"), ..Attributes::default() };
+    let tagged = RouteWish { attributes: attributes.clone(), ..wish(Until::At(at(10)), 5) };
+    adj.want(T0, &routes([(A, tagged), (B, wish(Until::At(at(10)), 5))]));
+    let communities = attributes.communities;
+    let expected = Update::Announce(Route { communities, med: Some(5), ..route(A, "10.0.0.1") });
+    assert_eq!(poll_all(&mut adj, T0), [expected]);
+}
+
+#[test]
+fn an_ipv4_route_may_have_an_ipv6_next_hop() {
+    let next_hop_v4 = hop("2001:db8::1");
+    let expected = Update::Announce(Route { med: Some(5), ..route(A, "2001:db8::1") });
+    assert_eq!(told(Profile { next_hop_v4, ..ebgp() }, Attributes::default()), [expected, V4_END]);
 }
 
 #[test]
@@ -231,7 +301,7 @@ fn what_cannot_be_sent_is_named_with_the_reason() {
         (vec![announce(A, "10.0.0.1", 5), V4_END, V6_END], [(net(C), Unsendable::NoNextHop)].into())
     );
     assert_eq!(
-        unsendable(Profile { next_hop_v4: Some(Ipv4Addr::new(10, 88, 0, 40)), ..ebgp() }),
+        unsendable(Profile { next_hop_v4: hop("10.88.0.40"), ..ebgp() }),
         (vec![announce(C, "2001:db8::1", 5), V4_END, V6_END], [(net(A), Unsendable::NextHopIsVip)].into())
     );
 }
@@ -246,22 +316,22 @@ fn a_next_hop_that_is_no_address_of_a_network_is_never_sent() {
     };
     for hop in ["0.0.0.0", "0.1.2.3", "127.0.0.1", "127.255.255.255", "224.0.0.5", "240.0.0.1", "255.255.255.255"] {
         assert_eq!(
-            told(Profile { next_hop_v4: Some(hop.parse().unwrap()), ..ebgp() }),
+            told(Profile { next_hop_v4: self::hop(hop), ..ebgp() }),
             (vec![announce(C, "2001:db8::1", 5), V4_END, V6_END], [(net(A), Unsendable::MartianNextHop)].into()),
             "{hop}"
         );
     }
     for hop in ["::", "::1", "ff02::5", "::ffff:10.0.0.1"] {
         assert_eq!(
-            told(Profile { next_hop_v6: Some(hop.parse().unwrap()), ..ebgp() }),
+            told(Profile { next_hop_v6: self::hop(hop), ..ebgp() }),
             (vec![announce(A, "10.0.0.1", 5), V4_END, V6_END], [(net(C), Unsendable::MartianNextHop)].into()),
             "{hop}"
         );
     }
-    let local = Profile { next_hop_v4: Some(Ipv4Addr::LOCALHOST), loopback_next_hop: true, ..ebgp() };
+    let local = Profile { next_hop_v4: hop("127.0.0.1"), loopback_next_hop: true, ..ebgp() };
     let expected = vec![announce(A, "127.0.0.1", 5), announce(C, "2001:db8::1", 5), V4_END, V6_END];
     assert_eq!(told(local.clone()), (expected, BTreeMap::new()));
-    let nowhere = Profile { next_hop_v4: Some(Ipv4Addr::UNSPECIFIED), ..local };
+    let nowhere = Profile { next_hop_v4: hop("0.0.0.0"), ..local };
     assert_eq!(told(nowhere).1, [(net(A), Unsendable::MartianNextHop)].into());
 }
 

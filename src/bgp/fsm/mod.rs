@@ -68,6 +68,10 @@ pub struct Config {
     pub keepalive: Duration,
     /// The families we offer.
     pub families: BTreeSet<Family>,
+    /// Whether the peer must carry all of them (RFC 5492 §5).
+    pub require_families: bool,
+    /// Whether we offer IPv4 routes with an IPv6 next hop (RFC 8950).
+    pub extended_next_hop: bool,
     /// What the jitter is made from.
     pub seed: u64,
 }

@@ -19,6 +19,8 @@ pub struct Negotiated {
     pub keepalive: Option<Duration>,
     /// The families both sides carry.
     pub families: BTreeSet<Family>,
+    /// Whether IPv4 routes may have an IPv6 next hop (RFC 8950).
+    pub extended_next_hop: bool,
     /// Whether the peer may ask for routes again.
     pub route_refresh: bool,
     /// The peer's BGP Identifier.
@@ -40,6 +42,9 @@ impl Config {
         let mut capabilities: Vec<_> = self.families.iter().copied().map(Capability::Multiprotocol).collect();
         capabilities.push(Capability::RouteRefresh);
         capabilities.push(Capability::FourOctetAs(self.local_as));
+        if self.offers_extended_next_hop() {
+            capabilities.push(Capability::ExtendedNextHop);
+        }
         Open { asn: self.local_as, hold_time: self.hold_time, id: self.router_id, capabilities }
     }
 
@@ -48,11 +53,14 @@ impl Config {
         self.check(open)?;
         let hold_time = self.hold_time.min(open.hold_time);
         let hold_time = (hold_time != 0).then(|| Duration::from_secs(hold_time.into()));
+        let families = families(open).intersection(&self.families).copied().collect();
         let four_octet_as = open.capabilities.iter().any(|c| matches!(c, Capability::FourOctetAs(_)));
         Ok(Negotiated {
             hold_time,
             keepalive: hold_time.map(|hold| (hold / 3).min(self.keepalive).max(SHORTEST_KEEPALIVE)),
-            families: families(open).intersection(&self.families).copied().collect(),
+            families,
+            extended_next_hop: self.offers_extended_next_hop()
+                && open.capabilities.contains(&Capability::ExtendedNextHop),
             route_refresh: open.capabilities.contains(&Capability::RouteRefresh),
             peer_id: open.id,
             session: Session { four_octet_as, ibgp: self.is_ibgp() },
@@ -72,7 +80,19 @@ impl Config {
         if matches!(open.hold_time, 1 | 2) {
             return Err(Notification::plain(error::UNACCEPTABLE_HOLD_TIME));
         }
-        Ok(())
+        self.check_families(open)
+    }
+
+    /// RFC 5492 §5: only where the operator asks for it; the data is what the peer lacks.
+    fn check_families(&self, open: &Open) -> Result<(), Notification> {
+        let carried = families(open);
+        let missing = self.families.difference(&carried).copied().map(Capability::Multiprotocol);
+        let missing: Vec<Capability> = missing.filter(|_| self.require_families).collect();
+        if missing.is_empty() { Ok(()) } else { Err(Notification::unsupported_capability(&missing)) }
+    }
+
+    fn offers_extended_next_hop(&self) -> bool {
+        self.extended_next_hop && self.families.contains(&Family::Ipv4Unicast)
     }
 }
 

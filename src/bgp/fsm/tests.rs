@@ -39,6 +39,8 @@ fn config() -> Config {
         hold_time: 9,
         keepalive: secs(3),
         families: both(),
+        require_families: false,
+        extended_next_hop: false,
         seed: 1,
     }
 }
@@ -65,6 +67,7 @@ fn negotiated() -> Negotiated {
         hold_time: Some(HOLD),
         keepalive: Some(secs(3)),
         families: [Family::Ipv4Unicast].into(),
+        extended_next_hop: false,
         route_refresh: true,
         peer_id: PEER_ID,
         session: Session { four_octet_as: true, ibgp: false },

@@ -32,6 +32,7 @@ use super::RouteSet;
 use super::adj_out::{AdjOut, Profile};
 use super::fsm::{self, Action, Close, Fsm, Input, Negotiated, Reason, State, StateName};
 use super::keys::Keys;
+use super::next_hops::{NextHops, OwnAddresses};
 use super::settings::{Hops, LocalEnd, Passwords, PeerSettings};
 use super::socket::{self, Target};
 use super::sockopt;
@@ -219,21 +220,15 @@ impl Peer {
     fn come_up(&mut self, negotiated: &Negotiated) {
         let Link::Live(live) = &mut self.link else { return };
         let _ = socket::set_user_timeout(live.connection.stream(), user_timeout(negotiated.hold_time));
-        let hops = next_hops(live.local.ip(), &self.settings, &self.wiring.routes.borrow());
-        let hops = || hops.into_iter().flatten();
+        let own = own_addresses(live.local.ip(), &self.settings, &self.wiring.routes.borrow());
+        let hops = NextHops::choose(&own, &self.settings, negotiated);
         live.adj_out = Some(AdjOut::new(Profile {
             local_as: self.local_as,
             ibgp: self.ibgp,
             families: negotiated.families.clone(),
-            next_hop_v4: hops().find_map(|hop| match hop {
-                IpAddr::V4(v4) => Some(v4),
-                IpAddr::V6(_) => None,
-            }),
-            // A link-local address means nothing beyond the link, and alone is no next hop (RFC 2545 §3).
-            next_hop_v6: hops().find_map(|hop| match hop {
-                IpAddr::V6(v6) => Some(v6).filter(|v6| !v6.is_unicast_link_local()),
-                IpAddr::V4(_) => None,
-            }),
+            next_hop_v4: hops.v4,
+            next_hop_v6: hops.v6,
+            attributes: self.settings.attributes.clone(),
             loopback_next_hop: self.settings.loopback_next_hop,
         }));
         self.routes_new = true;
@@ -331,8 +326,8 @@ impl Peer {
     }
 }
 
-/// Our end of the session, and the address of the other family beside it: the next hops of the routes. No VIP is one.
-fn next_hops(local: IpAddr, settings: &PeerSettings, routes: &RouteSet) -> [Option<IpAddr>; 2] {
+/// Our end of the session, and the address of the other family beside it. No VIP is one.
+fn own_addresses(local: IpAddr, settings: &PeerSettings, routes: &RouteSet) -> OwnAddresses {
     let may_be = |hop: IpAddr| {
         let is_vip = settings.avoid_source.contains(&hop) || routes.contains_key(&IpNetwork::from(hop));
         !is_vip && (settings.loopback_next_hop || !hop.is_loopback())
@@ -343,7 +338,7 @@ fn next_hops(local: IpAddr, settings: &PeerSettings, routes: &RouteSet) -> [Opti
         // Several interfaces may have this address: VLANs share that of their device.
         addresses.retain(|own| own.interface == *name);
     }
-    [Some(local), socket::other_family_hop(&addresses, local, may_be)]
+    OwnAddresses { session: local, beside: socket::other_family_hop(&addresses, local, may_be) }
 }
 
 #[cfg(test)]

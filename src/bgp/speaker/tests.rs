@@ -62,7 +62,7 @@ fn vip() -> IpNetwork {
 }
 
 fn routes(until: Until) -> RouteSet {
-    [(vip(), RouteWish { until, med: None, local_pref: None })].into()
+    [(vip(), RouteWish::new(until))].into()
 }
 
 fn our_open() -> Vec<u8> {

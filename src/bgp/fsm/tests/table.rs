@@ -382,3 +382,28 @@ fn what_opens_amount_to() {
     let three = Negotiated { hold_time: Some(secs(3)), keepalive: Some(secs(1)), ..plain };
     assert_eq!(negotiate(config(), Open { hold_time: 3, ..bare }), Ok(three));
 }
+
+#[test]
+fn ipv6_next_hops_of_ipv4_routes_need_both_sides() {
+    let offering = |families: BTreeSet<Family>| Config { extended_next_hop: true, families, ..config() };
+    let offer =
+        Open { capabilities: [peer_open().capabilities, vec![Capability::ExtendedNextHop]].concat(), ..peer_open() };
+    let agreed = |config: Config, open: &Open| config.negotiate(open).map(|negotiated| negotiated.extended_next_hop);
+    assert_eq!(agreed(offering(both()), &offer), Ok(true));
+    assert_eq!(agreed(offering(both()), &peer_open()), Ok(false));
+    assert_eq!(agreed(config(), &offer), Ok(false));
+    assert_eq!(agreed(offering([Family::Ipv6Unicast].into()), &offer), Ok(false));
+    let ours = [our_open().capabilities, vec![Capability::ExtendedNextHop]].concat();
+    assert_eq!(offering(both()).open(), Open { capabilities: ours, ..our_open() });
+}
+
+/// RFC 5492 §5: 2/7 with the capability, but only where the operator asked for it.
+#[test]
+fn a_peer_without_a_required_family_is_refused_with_the_capability_that_it_lacks() {
+    let config = Config { require_families: true, ..config() };
+    let six = vec![0x01, 0x04, 0x00, 0x02, 0x00, 0x01];
+    assert_eq!(config.negotiate(&peer_open()), Err(Notification { code: 2, subcode: 7, data: six }));
+    let both = [peer_open().capabilities, vec![Capability::Multiprotocol(Family::Ipv6Unicast)]].concat();
+    let full = config.negotiate(&Open { capabilities: both, ..peer_open() });
+    assert_eq!(full.map(|negotiated| negotiated.families), Ok(config.families));
+}

@@ -41,8 +41,8 @@ fn a_peer_that_does_not_read_loses_what_is_over() {
     script.expect(&end_of_rib_v6());
     // More than the peer's kernel takes: the withdrawals wait behind it.
     let until = clock::now() + Duration::from_secs(1);
-    let wish = RouteWish { until: Until::At(until), med: None, local_pref: None };
-    let many = (0..1000_u32).map(|i| (IpNetwork::from(IpAddr::V4(Ipv4Addr::from_bits(0x0a40_0000 + i))), wish));
+    let wish = RouteWish::new(Until::At(until));
+    let many = (0..1000_u32).map(|i| (IpNetwork::from(IpAddr::V4(Ipv4Addr::from_bits(0x0a40_0000 + i))), wish.clone()));
     running.routes.send_replace(many.collect());
     while rustix::io::ioctl_fionread(&script.stream).unwrap() == 0 {
         assert!(clock::now() < until, "nothing was told");

@@ -212,7 +212,7 @@ fn an_ipv6_vip_is_announced_and_withdrawn_over_sessions_of_both_families() {
     for address in ["[::1]:0", "127.0.0.1:0"] {
         let listener = TcpListener::bind(address).unwrap();
         let peer = settings(&listener);
-        let wish = RouteWish { until: Until::Forever, med: None, local_pref: None };
+        let wish = RouteWish::new(Until::Forever);
         let running = Running::start(vec![peer.clone()], [(vip_v6(), wish)].into());
         let script = Script::establish(&listener);
         for frame in [announced_v6(), end_of_rib_v4(), end_of_rib_v6()] {
@@ -231,7 +231,7 @@ fn an_ipv6_vip_is_announced_and_withdrawn_over_sessions_of_both_families() {
 fn without_an_address_of_its_family_on_the_interface_a_route_is_named_unsendable() {
     let listener = listen();
     let peer = PeerSettings { avoid_source: vec!["::1".parse().unwrap()], ..settings(&listener) };
-    let wish = RouteWish { until: Until::Forever, med: None, local_pref: None };
+    let wish = RouteWish::new(Until::Forever);
     let running = Running::start(vec![peer.clone()], [(vip_v6(), wish)].into());
     let script = Script::establish(&listener);
     script.expect(&end_of_rib_v4());
