@@ -1,12 +1,16 @@
 //! A host: one network namespace and the processes in it.
 
 use std::ffi::OsStr;
+use std::fs::File;
 use std::net::IpAddr;
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::rc::Rc;
+use std::thread;
 
 use anyhow::{Context, Result, bail, ensure};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use serde_json::Value;
 
 use crate::process::Process;
@@ -92,6 +96,23 @@ impl Host {
     /// When nft refuses them.
     pub fn nft(&self, script: &str) -> Result<()> {
         self.exec("nft", &[script]).map(drop)
+    }
+
+    /// Does something in a thread inside this host's network: the sockets it makes stay there.
+    ///
+    /// # Errors
+    /// When the namespace cannot be entered, or the work's own.
+    pub fn inside<T: Send>(&self, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+        let namespace = File::open(Path::new("/run/netns").join(&self.0.namespace))?;
+        let outcome = thread::scope(|scope| {
+            let inside = scope.spawn(|| {
+                move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))
+                    .context("failed to enter the namespace")?;
+                work()
+            });
+            inside.join()
+        });
+        outcome.unwrap_or_else(|_| bail!("the work inside {} panicked", self.0.name))
     }
 
     /// Starts a long-running program; its outputs go to `<host>-<name>.log` in the run's directory.

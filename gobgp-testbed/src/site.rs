@@ -22,6 +22,7 @@ pub struct Site {
     vipcasts: Vec<Rc<Process>>,
     routers: Vec<Rc<Router>>,
     router_hosts: BTreeMap<Kind, Host>,
+    other_hosts: BTreeMap<String, Host>,
     /// The hosts, last to go.
     pub lab: Lab,
 }
@@ -32,8 +33,9 @@ impl Site {
     /// # Errors
     /// When the kernel refuses something.
     pub fn build() -> Result<Self> {
-        let (vipcasts, routers, router_hosts) = (Vec::new(), Vec::new(), BTreeMap::new());
-        Ok(Self { vipcasts, routers, router_hosts, lab: step("network namespaces", Lab::build)? })
+        let (vipcasts, routers) = (Vec::new(), Vec::new());
+        let (router_hosts, other_hosts) = (BTreeMap::new(), BTreeMap::new());
+        Ok(Self { vipcasts, routers, router_hosts, other_hosts, lab: step("network namespaces", Lab::build)? })
     }
 
     /// Node 1, 2 or 3.
@@ -100,6 +102,20 @@ impl Site {
             self.lab.host(&kind.to_string(), &[(Net::Data, number)])?
         };
         self.router_hosts.insert(kind, host.clone());
+        Ok(host)
+    }
+
+    /// One more host on the data network, made at first need and kept for the scenarios to come: of one made anew under
+    /// the same address the nodes would not know the new MAC address for half a minute.
+    ///
+    /// # Errors
+    /// When the kernel refuses it.
+    pub fn host(&mut self, name: &str, number: u8) -> Result<Host> {
+        if let Some(host) = self.other_hosts.get(name) {
+            return Ok(host.clone());
+        }
+        let host = self.lab.host(name, &[(Net::Data, number)])?;
+        self.other_hosts.insert(name.to_owned(), host.clone());
         Ok(host)
     }
 

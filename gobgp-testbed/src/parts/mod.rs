@@ -17,4 +17,5 @@ pub mod pki;
 pub mod probe;
 pub mod rib;
 pub mod router;
+pub mod scripted;
 pub mod vipcast;

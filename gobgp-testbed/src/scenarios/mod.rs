@@ -4,6 +4,7 @@ mod addresses;
 mod anycast;
 mod api;
 mod commandline;
+mod conformance;
 mod contenders;
 mod expect;
 mod frozen;
@@ -50,8 +51,8 @@ enum Run {
     Cluster(fn(&mut Cluster) -> Result<()>),
 }
 
-/// All scenarios in the order they run.
-pub const ALL: &[Scenario] = &[
+/// The scenarios, but for those that a theme lists itself.
+const ALL: &[Scenario] = &[
     Scenario {
         name: "00-parts",
         shows: "the testbed itself: routers learn a route from a gobgpd on a node, links are cut, the client gets through",
@@ -313,9 +314,14 @@ pub const ALL: &[Scenario] = &[
     },
 ];
 
+/// All of them.
+fn all() -> impl Iterator<Item = &'static Scenario> {
+    ALL.iter().chain(conformance::ROWS)
+}
+
 /// Prints the scenarios.
 pub fn list() {
-    for scenario in ALL {
+    for scenario in all() {
         println!("{:24} {}", scenario.name, scenario.shows);
     }
 }
@@ -328,7 +334,7 @@ pub fn list() {
 pub fn play(words: &[&str]) -> Result<ExitCode> {
     let is_chosen = |name: &str| words.is_empty() || words.iter().any(|word| name.contains(word));
     let (mut on_site, mut on_cluster) = (Vec::new(), Vec::new());
-    for scenario in ALL.iter().filter(|scenario| is_chosen(scenario.name)) {
+    for scenario in all().filter(|scenario| is_chosen(scenario.name)) {
         match scenario.run {
             Run::Site(run) => on_site.push((scenario.name, run)),
             Run::Cluster(run) => on_cluster.push((scenario.name, run)),
