@@ -111,8 +111,14 @@ impl Peering {
     /// Where the peer stands: the state of the connection that is nearest to a session.
     #[must_use]
     pub fn state(&self) -> &State {
+        self.side(self.furthest())
+    }
+
+    /// The connection that is nearest to a session.
+    #[must_use]
+    pub fn furthest(&self) -> Side {
         let BySide { outgoing, incoming } = &self.machines;
-        if incoming.state().name() > outgoing.state().name() { incoming.state() } else { outgoing.state() }
+        if incoming.state().name() > outgoing.state().name() { Side::Incoming } else { Side::Outgoing }
     }
 
     /// Where one connection stands.

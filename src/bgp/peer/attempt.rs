@@ -7,7 +7,7 @@ use ipnetwork::IpNetwork;
 
 use super::Peer;
 use super::probe::{LATE, Probe};
-use crate::bgp::fsm::{Input, Reason, Reset, StateName};
+use crate::bgp::fsm::{Input, Reason, Reset, Side, StateName};
 use crate::bgp::gtsm;
 use crate::bgp::md5::{Answer, Counters, Evidence};
 use crate::bgp::settings::Hops;
@@ -87,7 +87,10 @@ impl Peer {
     }
 
     /// The state changed: what that means for the passwords.
-    pub(super) fn note_password(&mut self, from: StateName, to: StateName, reason: &Reason) {
+    pub(super) fn note_password(&mut self, side: Side, from: StateName, to: StateName, reason: &Reason) {
+        if side == Side::Incoming {
+            return;
+        }
         if from == StateName::Connect {
             self.attempt = None;
         }
@@ -111,7 +114,7 @@ impl Peer {
     pub(super) fn take_password(&mut self, now: Instant) {
         let passwords = self.wiring.passwords.borrow_and_update();
         let Some(password) = passwords.get(&self.settings.key()) else { return };
-        let connected = !matches!(self.fsm.state().name(), StateName::Idle | StateName::Connect);
+        let connected = self.fsm.state().name() >= StateName::OpenSent;
         if !self.keys.change(password, connected) {
             return;
         }
@@ -157,7 +160,7 @@ impl Peer {
     /// and drop all that comes from then on.
     fn start_anew(&mut self, now: Instant) {
         self.keys.renew();
-        self.fsm.handle(now, Input::Reset(Reset::ConfigChange));
+        self.fsm.tell(now, &Input::Reset(Reset::ConfigChange));
     }
 }
 

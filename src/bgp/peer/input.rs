@@ -8,7 +8,7 @@ use ipnetwork::IpNetwork;
 use super::Peer;
 use super::connection::{Connection, Read};
 use super::link::{Event, Link, Live};
-use crate::bgp::fsm::Input;
+use crate::bgp::fsm::{Input, Side};
 use crate::bgp::socket;
 use crate::bgp::speaker::user_timeout;
 use crate::clock;
@@ -16,27 +16,25 @@ use crate::time::Instant;
 use crate::wire::bgp::{Message, Outcome};
 
 impl Peer {
-    pub(super) fn on_event(&mut self, event: Event) {
+    pub(super) fn on_event(&mut self, side: Side, event: Event) {
         let now = clock::now();
         match event {
             Event::Dialed(Ok(())) => self.connected(now),
-            Event::Dialed(Err(error)) => self.fsm.handle(now, Input::Down(format!("connect: {error}"))),
-            Event::Readable => self.read(now),
+            Event::Dialed(Err(error)) => self.fsm.handle(now, side, Input::Down(format!("connect: {error}"))),
+            Event::Readable => self.read(now, side),
             Event::Writable => {}
-            Event::Failed(error) => self.lost(now, &error.to_string()),
+            Event::Failed(error) => self.lost(now, side, &error.to_string()),
         }
     }
 
     fn connected(&mut self, now: Instant) {
-        let Link::Dialing(stream) = std::mem::replace(&mut self.link, Link::None) else { return };
+        let Link::Dialing(stream) = std::mem::take(&mut self.links.outgoing) else { return };
         match self.adopt(Connection::new(stream)) {
             Ok(live) => {
-                let local = live.local;
-                self.link = Link::Live(Box::new(live));
-                self.wiring.report.update(|status| status.local = Some(local));
-                self.fsm.handle(now, Input::Connected);
+                self.links.outgoing = Link::Live(Box::new(live));
+                self.fsm.handle(now, Side::Outgoing, Input::Connected);
             }
-            Err(error) => self.fsm.handle(now, Input::Down(error.to_string())),
+            Err(error) => self.fsm.handle(now, Side::Outgoing, Input::Down(error.to_string())),
         }
     }
 
@@ -53,48 +51,52 @@ impl Peer {
     }
 
     /// Reads once and hands on what it is.
-    fn read(&mut self, now: Instant) {
+    fn read(&mut self, now: Instant, side: Side) {
         // After a pause nothing is answered before the clock was looked at: what is over is over.
         self.look_at_clock(now);
         self.act(now);
-        let Link::Live(live) = &mut self.link else { return };
+        let Link::Live(live) = &mut self.links[side] else { return };
         let read = live.connection.read();
-        self.take_in(now, read);
+        self.take_in(now, side, read);
     }
 
     /// Cuts what is over, and tells the machine the time. When one of its timers is due, what the peer said before
     /// counts first: after a pause of this program a KEEPALIVE may wait that came in time.
     pub(super) fn look_at_clock(&mut self, now: Instant) {
-        self.cut_if_over(now);
-        let is_due = self.fsm.next_deadline().is_some_and(|at| now >= at);
-        if let (true, Link::Live(live)) = (is_due, &mut self.link) {
-            let read = live.connection.read_arrived();
-            self.take_in(now, read);
+        for side in Side::ALL {
+            self.cut_if_over(now, side);
+        }
+        for side in Side::ALL {
+            let is_due = self.fsm.next_deadline().is_some_and(|at| now >= at);
+            if let (true, Link::Live(live)) = (is_due, &mut self.links[side]) {
+                let read = live.connection.read_arrived();
+                self.take_in(now, side, read);
+            }
         }
         self.fsm.handle_timeout(now);
     }
 
-    fn take_in(&mut self, now: Instant, read: io::Result<Read>) {
-        let Link::Live(live) = &mut self.link else { return };
+    fn take_in(&mut self, now: Instant, side: Side, read: io::Result<Read>) {
+        let Link::Live(live) = &mut self.links[side] else { return };
         match read {
             Ok(Read::Some) if live.closing.is_some() => live.connection.discard(),
-            Ok(Read::Some) => self.hear(now),
+            Ok(Read::Some) => self.hear(now, side),
             Ok(Read::Nothing) => {}
-            Ok(Read::End) => self.lost(now, "the peer closed the connection"),
-            Err(error) => self.lost(now, &format!("read: {error}")),
+            Ok(Read::End) => self.lost(now, side, "the peer closed the connection"),
+            Err(error) => self.lost(now, side, &format!("read: {error}")),
         }
     }
 
-    fn hear(&mut self, now: Instant) {
+    fn hear(&mut self, now: Instant, side: Side) {
         loop {
-            let (state, session) = (self.fsm.state().name(), self.fsm.session());
-            let Link::Live(live) = &mut self.link else { return };
+            let (state, session) = (self.fsm.side(side).name(), self.fsm.session(side));
+            let Link::Live(live) = &mut self.links[side] else { return };
             if live.closing.is_some() {
                 return live.connection.discard();
             }
             let Some(input) = live.connection.message(state, &session) else { return };
             self.note(&input);
-            self.fsm.handle(now, input);
+            self.fsm.handle(now, side, input);
             self.act(now);
         }
     }

@@ -15,8 +15,9 @@ use crate::time::Instant;
 const FIRST_POLL: Duration = Duration::from_millis(1);
 const LONGEST_POLL: Duration = Duration::from_millis(5);
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) enum Link {
+    #[default]
     None,
     /// A connection is being made.
     Dialing(TcpStream),
@@ -86,9 +87,34 @@ impl Link {
         }
     }
 
-    /// Whether the peer holds nothing from us and is not about to.
+    /// The connection, unless it is being closed.
+    pub(super) fn open(&mut self) -> Option<&mut Live> {
+        match self {
+            Self::Live(live) => Some(&mut **live).filter(|live| live.closing.is_none()),
+            Self::None | Self::Dialing(_) => None,
+        }
+    }
+
+    /// Our end of the connection.
+    pub(super) fn local(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Live(live) => Some(live.local),
+            Self::None | Self::Dialing(_) => None,
+        }
+    }
+
+    /// What the peer was told on this connection.
+    pub(super) fn told(&self) -> Option<&AdjOut> {
+        match self {
+            Self::Live(live) => live.adj_out.as_ref(),
+            Self::None | Self::Dialing(_) => None,
+        }
+    }
+
+    /// Whether the peer holds nothing from us and is not about to, or is being told that the session is over.
     pub(super) fn is_clear(&self) -> bool {
         match self {
+            Self::Live(live) if live.closing.is_some() => true,
             Self::Live(live) => live.adj_out.as_ref().is_none_or(|adj| adj.outstanding().is_empty()),
             Self::None | Self::Dialing(_) => true,
         }

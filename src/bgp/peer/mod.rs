@@ -30,10 +30,10 @@ pub(super) use stop::StopOrder;
 
 use super::RouteSet;
 use super::adj_out::{AdjOut, Profile};
-use super::fsm::{self, Action, Close, Fsm, Input, Negotiated, Reason, State, StateName};
+use super::fsm::{self, Action, BySide, Close, Input, Negotiated, Peering, Reason, Side, State, StateName};
 use super::keys::Keys;
 use super::next_hops::{NextHops, OwnAddresses};
-use super::settings::{Hops, LocalEnd, Passwords, PeerSettings};
+use super::settings::{Connect, Hops, LocalEnd, Passwords, PeerSettings};
 use super::socket::{self, Target};
 use super::sockopt;
 use super::speaker::user_timeout;
@@ -65,14 +65,14 @@ pub(super) struct Wiring {
 
 #[derive(Debug)]
 pub(super) struct Peer {
-    fsm: Fsm,
+    fsm: Peering,
     target: Target,
     settings: PeerSettings,
     local_as: u32,
     ibgp: bool,
     wiring: Wiring,
-    link: Link,
-    /// The machine asked for a connection while the last one is still being closed.
+    links: BySide<Link>,
+    /// The machine asked for a connection of ours while the last one is still being closed.
     dial_pending: bool,
     keys: Keys,
     /// From the dial until the connection is made or given up.
@@ -98,12 +98,12 @@ impl Peer {
         Ok(Self {
             local_as: machine.local_as,
             ibgp: machine.is_ibgp(),
-            fsm: Fsm::new(machine, fsm::Side::Outgoing),
+            fsm: Peering::new(machine, settings.connect),
             keys: Keys::new(settings.password.clone()),
             target,
             settings,
             wiring,
-            link: Link::None,
+            links: BySide::default(),
             dial_pending: false,
             attempt: None,
             trial: None,
@@ -116,7 +116,7 @@ impl Peer {
 
     /// Runs until the stop it is ordered is carried out.
     pub(super) async fn run(mut self) {
-        self.fsm.handle(clock::now(), Input::Start);
+        self.fsm.tell(clock::now(), &Input::Start);
         loop {
             self.turn();
             if self.is_done() {
@@ -127,9 +127,7 @@ impl Peer {
     }
 
     fn is_done(&self) -> bool {
-        self.stopping.is_some()
-            && matches!(self.fsm.state(), State::Idle { retry_at: None })
-            && matches!(self.link, Link::None)
+        self.stopping.is_some() && self.fsm.is_stopped() && self.links.iter().all(|link| matches!(link, Link::None))
     }
 
     /// Everything that can be done without waiting, the clock first.
@@ -139,10 +137,12 @@ impl Peer {
             self.look_at_clock(now);
             self.act(now);
             self.end_drain(now);
-            self.take_routes(now);
-            self.write();
-            self.check_delivery();
-            self.check_closing();
+            for side in Side::ALL {
+                self.take_routes(now, side);
+                self.write(side);
+                self.check_delivery(side);
+                self.check_closing(side);
+            }
             self.obey(now);
             if !self.fsm.has_actions() {
                 return;
@@ -152,7 +152,7 @@ impl Peer {
 
     async fn wait(&mut self) {
         let deadline = self.next_deadline();
-        let event = tokio::select! {
+        let (side, event) = tokio::select! {
             biased;
             () = self.timer.until(deadline) => return,
             order = self.wiring.stop.changed(), if self.stopping.is_none() => {
@@ -166,48 +166,50 @@ impl Peer {
             }
             Ok(()) = self.wiring.passwords.changed() => return self.take_password(clock::now()),
             answer = Trial::answer(&mut self.trial) => return self.tried(clock::now(), answer),
-            event = self.link.event() => event,
+            event = self.links.outgoing.event() => (Side::Outgoing, event),
+            event = self.links.incoming.event() => (Side::Incoming, event),
         };
-        self.on_event(event);
+        self.on_event(side, event);
     }
 
     fn next_deadline(&self) -> Option<Instant> {
         let stopping = self.stopping.as_ref().and_then(Stopping::next_deadline);
-        [self.fsm.next_deadline(), self.link.next_deadline(), stopping].into_iter().flatten().min()
+        let links = self.links.iter().filter_map(Link::next_deadline).min();
+        [self.fsm.next_deadline(), links, stopping].into_iter().flatten().min()
     }
 
     fn act(&mut self, now: Instant) {
-        while let Some(action) = self.fsm.poll_action() {
+        while let Some((side, action)) = self.fsm.poll_action() {
             match action {
                 Action::Dial => self.dial(now),
-                Action::Send(message) => self.send(&message),
-                Action::Up(negotiated) => self.come_up(&negotiated),
+                Action::Send(message) => self.send(side, &message),
+                Action::Up(negotiated) => self.come_up(side, &negotiated),
                 Action::Resend(family) => {
-                    if let Some(adj) = self.link.adj_out() {
+                    if let Some(adj) = self.links[side].adj_out() {
                         adj.resend(family);
                     }
                 }
-                Action::Close(how) => self.close(now, how),
-                Action::Changed { from, to, reason } => self.changed(now, from, to, &reason),
+                Action::Close(how) => self.close(now, side, how),
+                Action::Changed { from, to, reason } => self.changed(now, side, from, to, &reason),
             }
         }
     }
 
     fn dial(&mut self, now: Instant) {
-        if !matches!(self.link, Link::None) {
+        if !matches!(self.links.outgoing, Link::None) {
             self.dial_pending = true;
             return;
         }
         self.begin_attempt(now);
         match self.target.connect(&self.is_vip()) {
-            Ok(stream) => self.link = Link::Dialing(stream),
-            Err(error) => self.fsm.handle(now, Input::Down(error.to_string())),
+            Ok(stream) => self.links.outgoing = Link::Dialing(stream),
+            Err(error) => self.fsm.handle(now, Side::Outgoing, Input::Down(error.to_string())),
         }
     }
 
-    fn send(&mut self, message: &Outgoing) {
-        let session = self.fsm.session();
-        let Link::Live(live) = &mut self.link else { return };
+    fn send(&mut self, side: Side, message: &Outgoing) {
+        let session = self.fsm.session(side);
+        let Link::Live(live) = &mut self.links[side] else { return };
         // Behind bytes that wait, a KEEPALIVE says nothing that they do not; so it cannot pile up either. Before
         // Established it confirms the peer's OPEN.
         let says_nothing = *message == Outgoing::Keepalive && live.adj_out.is_some() && !live.connection.is_flushed();
@@ -217,8 +219,8 @@ impl Peer {
     }
 
     /// The session is up: what the peer is told depends on what was negotiated.
-    fn come_up(&mut self, negotiated: &Negotiated) {
-        let Link::Live(live) = &mut self.link else { return };
+    fn come_up(&mut self, side: Side, negotiated: &Negotiated) {
+        let Link::Live(live) = &mut self.links[side] else { return };
         let _ = socket::set_user_timeout(live.connection.stream(), user_timeout(negotiated.hold_time));
         let own = own_addresses(live.local.ip(), &self.settings, &self.wiring.routes.borrow());
         let hops = NextHops::choose(&own, &self.settings, negotiated);
@@ -234,63 +236,77 @@ impl Peer {
         self.routes_new = true;
     }
 
-    fn close(&mut self, now: Instant, how: Close) {
-        if self.dial_pending {
+    fn close(&mut self, now: Instant, side: Side, how: Close) {
+        if side == Side::Outgoing && self.dial_pending {
             // The connection to end was never begun; the one there is is being closed already.
             self.dial_pending = false;
             return;
         }
         let deadline = self.stopping.as_ref().map_or(now + LAST_WORDS, |stopping| stopping.deadline(now));
-        match (how, &mut self.link) {
+        match (how, &mut self.links[side]) {
             (Close::Deliver, Link::Live(live)) => live.closing = Some(deadline),
-            (Close::Deliver | Close::Drop, _) => self.drop_link(),
+            (Close::Deliver | Close::Drop, _) => self.drop_link(side),
         }
     }
 
     /// Ends the connection; with a reset where the kernel would go on sending for us.
-    fn drop_link(&mut self) {
-        match &self.link {
-            Link::Live(live) if !live.connection.is_delivered() => self.reset_link(),
-            Link::Live(_) | Link::Dialing(_) | Link::None => self.forget_link(),
+    fn drop_link(&mut self, side: Side) {
+        match &self.links[side] {
+            Link::Live(live) if !live.connection.is_delivered() => self.reset_link(side),
+            Link::Live(_) | Link::Dialing(_) | Link::None => self.forget_link(side),
         }
     }
 
     /// Ends the connection with a reset.
-    fn reset_link(&mut self) {
-        if let Link::Live(live) = &self.link {
+    fn reset_link(&mut self, side: Side) {
+        if let Link::Live(live) = &self.links[side] {
             live.connection.reset();
         }
-        self.forget_link();
+        self.forget_link(side);
     }
 
-    fn forget_link(&mut self) {
-        self.link = Link::None;
-        self.wiring.report.update(|status| {
-            status.local = None;
-            status.outstanding.clear();
-            status.announced.clear();
-            status.unsendable.clear();
-        });
+    fn forget_link(&mut self, side: Side) {
+        self.links[side] = Link::None;
+        output::report_routes(&self.wiring.report, &self.links);
+        self.report_local();
     }
 
-    fn changed(&mut self, now: Instant, from: StateName, to: StateName, reason: &Reason) {
+    /// Our end of the connection that is nearest to a session.
+    fn report_local(&self) {
+        let local = self.links[self.fsm.furthest()].local();
+        self.wiring.report.update(|status| status.local = local);
+    }
+
+    fn changed(&mut self, now: Instant, side: Side, from: StateName, to: StateName, reason: &Reason) {
         let text = self.explain(from, reason);
-        self.note_password(from, to, reason);
+        self.note_password(side, from, to, reason);
         let (peer, description) = (self.settings.key(), self.settings.description());
+        // Where there can be two, which one it is.
+        let connection = (self.settings.connect == Connect::Both).then(|| side.to_string());
         let on_purpose = matches!(reason, Reason::Stopped | Reason::ConfigChanged) || self.stopping.is_some();
-        let failed = to == StateName::Idle && !on_purpose;
+        // One that gives way to the peer's other connection is no failure.
+        let failed = to == StateName::Idle && !on_purpose && self.fsm.state().name() < StateName::OpenConfirm;
         if failed {
-            tracing::warn!(%peer, description, %from, %to, reason = %text, "session state changed");
+            tracing::warn!(%peer, description, connection, %from, %to, reason = %text, "session state changed");
         } else {
-            tracing::info!(%peer, description, %from, %to, reason = %text, "session state changed");
+            tracing::info!(%peer, description, connection, %from, %to, reason = %text, "session state changed");
         }
+        self.report_state(now, to, text, failed);
+    }
+
+    fn report_state(&self, now: Instant, to: StateName, text: String, failed: bool) {
         let negotiated = match self.fsm.state() {
             State::OpenConfirm { negotiated, .. } | State::Established { negotiated, .. } => Some(negotiated.clone()),
             State::Idle { .. } | State::Active | State::Connect { .. } | State::OpenSent { .. } => None,
         };
+        let state = self.fsm.state().name();
+        let local = self.links[self.fsm.furthest()].local();
         self.wiring.report.update(|status| {
-            status.state = to;
-            status.since = now;
+            if status.state != state || to == StateName::Established {
+                status.since = now;
+            }
+            status.state = state;
+            status.local = local;
             status.negotiated = negotiated;
             status.established_count += u64::from(to == StateName::Established);
             if failed {
@@ -315,14 +331,14 @@ impl Peer {
     }
 
     /// The connection is gone, or has to be.
-    fn lost(&mut self, now: Instant, why: &str) {
-        if let Link::Live(live) = &self.link
+    fn lost(&mut self, now: Instant, side: Side, why: &str) {
+        if let Link::Live(live) = &self.links[side]
             && live.closing.is_some()
         {
             tracing::debug!(peer = %self.settings.key(), reason = why, "connection ended while it was being closed");
-            return self.closed(now);
+            return self.closed(now, side);
         }
-        self.fsm.handle(now, Input::Down(why.to_owned()));
+        self.fsm.handle(now, side, Input::Down(why.to_owned()));
     }
 }
 

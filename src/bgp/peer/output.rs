@@ -5,8 +5,8 @@ use super::link::Link;
 use super::status::Report;
 use super::stop::Stopping;
 use crate::bgp::RouteSet;
-use crate::bgp::adj_out::{AdjOut, Told};
-use crate::bgp::fsm::Input;
+use crate::bgp::adj_out::Told;
+use crate::bgp::fsm::{BySide, Input, Side};
 use crate::bgp::settings::PeerSettings;
 use crate::clock;
 use crate::time::Instant;
@@ -17,30 +17,11 @@ const WATCHDOG: &str = "the entitlement ran out while this program hung: connect
 
 impl Peer {
     /// Tells the Adj-RIB-Out what is wanted, and the peer what follows from it.
-    pub(super) fn take_routes(&mut self, now: Instant) {
-        let session = self.fsm.session();
-        let Link::Live(live) = &mut self.link else { return };
-        let (Some(adj), None) = (&mut live.adj_out, live.closing) else { return };
-        if self.routes_new {
-            self.routes_new = false;
-            // While this is borrowed nobody can send the next set: see `PeerStatus::outstanding`.
-            let routes = self.wiring.routes.borrow_and_update();
-            let unsendable = adj.unsendable().clone();
-            let draining = self.stopping.as_ref().is_some_and(Stopping::is_draining);
-            if draining {
-                adj.drain();
-            }
-            if self.routes_open && (draining || self.stopping.is_none()) {
-                adj.want(now, &routes);
-            } else {
-                adj.want(now, &RouteSet::new());
-            }
-            for (prefix, why) in adj.unsendable().iter().filter(|(prefix, _)| !unsendable.contains_key(prefix)) {
-                let (peer, description) = (self.settings.key(), self.settings.description());
-                tracing::warn!(%peer, description, %prefix, %why, "route not announced");
-            }
-            report_routes(&self.wiring.report, adj);
-        }
+    pub(super) fn take_routes(&mut self, now: Instant, side: Side) {
+        self.want(now, side);
+        let session = self.fsm.session(side);
+        let Some(live) = self.links[side].open() else { return };
+        let Some(adj) = &mut live.adj_out else { return };
         let mut told = false;
         while live.connection.has_room() {
             let Some(next) = adj.poll(now) else { break };
@@ -53,69 +34,90 @@ impl Peer {
         }
         // What is outstanding was reported when it was wanted; what is announced once all of it is.
         if told && adj.is_told() {
-            report_routes(&self.wiring.report, adj);
+            report_routes(&self.wiring.report, &self.links);
         }
     }
 
+    fn want(&mut self, now: Instant, side: Side) {
+        let Some(live) = self.links[side].open().filter(|_| self.routes_new) else { return };
+        let Some(adj) = &mut live.adj_out else { return };
+        self.routes_new = false;
+        // While this is borrowed nobody can send the next set: see `PeerStatus::outstanding`.
+        let routes = self.wiring.routes.borrow_and_update();
+        let unsendable = adj.unsendable().clone();
+        let draining = self.stopping.as_ref().is_some_and(Stopping::is_draining);
+        if draining {
+            adj.drain();
+        }
+        if self.routes_open && (draining || self.stopping.is_none()) {
+            adj.want(now, &routes);
+        } else {
+            adj.want(now, &RouteSet::new());
+        }
+        for (prefix, why) in adj.unsendable().iter().filter(|(prefix, _)| !unsendable.contains_key(prefix)) {
+            let (peer, description) = (self.settings.key(), self.settings.description());
+            tracing::warn!(%peer, description, %prefix, %why, "route not announced");
+        }
+        report_routes(&self.wiring.report, &self.links);
+    }
+
     /// Gives the kernel what it takes, looking at the clock before each byte goes.
-    pub(super) fn write(&mut self) {
+    pub(super) fn write(&mut self, side: Side) {
         loop {
-            let Link::Live(live) = &mut self.link else { return };
+            let Link::Live(live) = &mut self.links[side] else { return };
             live.arm();
             if live.connection.is_flushed() {
                 return;
             }
             let now = clock::now();
             if live.is_over(now) {
-                return self.cut_if_over(now);
+                return self.cut_if_over(now, side);
             }
             match live.connection.write() {
-                Ok(true) => self.fsm.handle(now, Input::Unblocked),
-                Ok(false) => return self.fsm.handle(now, Input::Blocked),
-                Err(error) => return self.lost(now, &format!("write: {error}")),
+                Ok(true) => self.fsm.handle(now, side, Input::Unblocked),
+                Ok(false) => return self.fsm.handle(now, side, Input::Blocked),
+                Err(error) => return self.lost(now, side, &format!("write: {error}")),
             }
         }
     }
 
     /// What is over and not delivered as withdrawn is taken from the peer with the connection.
-    pub(super) fn cut_if_over(&mut self, now: Instant) {
-        let why = match &self.link {
+    pub(super) fn cut_if_over(&mut self, now: Instant, side: Side) {
+        let why = match &self.links[side] {
             Link::Live(live) if live.guard.fired() => WATCHDOG,
             Link::Live(live) if live.is_over(now) => OVER,
             Link::Live(_) | Link::Dialing(_) | Link::None => return,
         };
-        self.reset_link();
-        self.lost(now, why);
+        self.reset_link(side);
+        self.lost(now, side, why);
     }
 
-    pub(super) fn check_delivery(&mut self) {
-        let Link::Live(live) = &mut self.link else { return };
-        if live.check_delivery(clock::now())
-            && let Some(adj) = &live.adj_out
-        {
-            report_routes(&self.wiring.report, adj);
+    pub(super) fn check_delivery(&mut self, side: Side) {
+        let Link::Live(live) = &mut self.links[side] else { return };
+        if live.check_delivery(clock::now()) {
+            report_routes(&self.wiring.report, &self.links);
         }
     }
 
     /// Carries on with the end of a connection: our side ends when all is written, the rest when the peer's does.
-    pub(super) fn check_closing(&mut self) {
+    pub(super) fn check_closing(&mut self, side: Side) {
         let now = clock::now();
-        let Link::Live(live) = &mut self.link else { return };
+        let Link::Live(live) = &mut self.links[side] else { return };
         let Some(deadline) = live.closing else { return };
         if live.connection.is_flushed() && !live.is_shut {
             live.is_shut = true;
             if live.connection.shutdown().is_err() {
-                return self.closed(now);
+                return self.closed(now, side);
             }
         }
         if now >= deadline {
-            self.closed(now);
+            self.closed(now, side);
         }
     }
 
-    pub(super) fn closed(&mut self, now: Instant) {
-        self.drop_link();
-        if std::mem::take(&mut self.dial_pending) {
+    pub(super) fn closed(&mut self, now: Instant, side: Side) {
+        self.drop_link(side);
+        if side == Side::Outgoing && std::mem::take(&mut self.dial_pending) {
             self.dial(now);
         }
     }
@@ -136,10 +138,19 @@ fn log(peer: &PeerSettings, told: &Told) {
     }
 }
 
-fn report_routes(report: &Report, adj: &AdjOut) {
+/// What the peer has of us is what it was told on either connection, until that one is gone.
+pub(super) fn report_routes(report: &Report, links: &BySide<Link>) {
+    let mut told = links.iter().filter_map(Link::told);
+    let first = told.next().map(|adj| (adj.outstanding(), adj.announced(), adj.unsendable().clone()));
+    let (mut outstanding, mut announced, mut unsendable) = first.unwrap_or_default();
+    for adj in told {
+        outstanding.extend(adj.outstanding());
+        announced.extend(adj.announced());
+        unsendable.extend(adj.unsendable().clone());
+    }
     report.update(|status| {
-        status.outstanding = adj.outstanding();
-        status.announced = adj.announced();
-        status.unsendable.clone_from(adj.unsendable());
+        status.outstanding = outstanding;
+        status.announced = announced;
+        status.unsendable = unsendable;
     });
 }

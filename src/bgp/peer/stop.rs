@@ -8,7 +8,8 @@
 use std::time::Duration;
 
 use super::Peer;
-use crate::bgp::fsm::{Input, StateName, Stop};
+use super::link::Link;
+use crate::bgp::fsm::{Input, Side, StateName, Stop};
 use crate::clock;
 use crate::time::Instant;
 
@@ -113,7 +114,7 @@ impl Peer {
         let order = self.wiring.stop.borrow_and_update().clone().filter(|_| ordered);
         let graceful = self.settings.graceful_shutdown.filter(|_| order.is_some());
         let order = order.unwrap_or_else(|| StopOrder { text: String::new(), deadline: now + UNASKED });
-        if let Some(time) = graceful.filter(|_| !self.link.is_clear()) {
+        if let Some(time) = graceful.filter(|_| !self.links.iter().all(Link::is_clear)) {
             let (peer, description) = (self.settings.key(), self.settings.description());
             let milliseconds = time.as_millis();
             tracing::info!(
@@ -138,11 +139,14 @@ impl Peer {
     /// no session to withdraw from.
     pub(super) fn obey(&mut self, now: Instant) {
         let Some(stopping) = self.stopping.as_mut().filter(|stopping| stopping.is_pending()) else { return };
-        let withdrawn = self.link.is_clear() && !self.routes_new;
+        let withdrawn = self.links.iter().all(Link::is_clear) && !self.routes_new;
         if withdrawn || stopping.is_late(now) || self.fsm.state().name() != StateName::Established {
             let text = stopping.cease(now);
-            self.link.close_by(stopping.deadline(now));
-            self.fsm.handle(now, Input::Stop(Stop::Shutdown(text)));
+            let deadline = stopping.deadline(now);
+            for side in Side::ALL {
+                self.links[side].close_by(deadline);
+            }
+            self.fsm.tell(now, &Input::Stop(Stop::Shutdown(text)));
         }
     }
 }
