@@ -1,6 +1,10 @@
 //! The kernel interfaces for which neither socket2 nor rustix has a wrapper: the TCP-MD5 key, the length of the send
-//! queue, the addresses of this host. The only unsafe code of the speaker.
-#![expect(unsafe_code, reason = "three kernel interfaces without a safe wrapper; each block says why it is sound")]
+//! queue, the addresses of this host, the TTL of a datagram, the scheduling of a thread. The only unsafe code of the
+//! speaker.
+#![expect(unsafe_code, reason = "kernel interfaces without a safe wrapper; each block says why it is sound")]
+
+pub mod datagram;
+pub mod scheduling;
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
