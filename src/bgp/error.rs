@@ -81,6 +81,9 @@ pub enum Error {
     /// The watchdog could not be started: without it nothing is announced.
     #[error("start the watchdog thread: {0}")]
     Watchdog(io::Error),
+    /// BFD could not be started.
+    #[error("start the BFD thread: {0}")]
+    Bfd(io::Error),
     /// No timer for a peer.
     #[error("make a timer for peer {peer}: {source}")]
     Timer {

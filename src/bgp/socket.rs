@@ -63,6 +63,23 @@ impl Target {
         TcpStream::from_std(socket.into()).map_err(|e| self.failed("register the socket", e))
     }
 
+    /// The two ends that a connection made now would have; their ports mean nothing.
+    ///
+    /// # Errors
+    /// The step that failed.
+    pub fn ends(&self, is_vip: &dyn Fn(IpAddr) -> bool) -> Result<(SocketAddr, SocketAddr), Error> {
+        let local = match self.source_address(is_vip)? {
+            Some(address) => address,
+            None => self.route_from(None).map_err(|e| self.failed("find a route", e))?,
+        };
+        let remote = self.remote()?.as_socket().unwrap_or(self.peer);
+        let local = match (local, remote) {
+            (IpAddr::V6(v6), SocketAddr::V6(remote)) => SocketAddrV6::new(v6, 0, 0, remote.scope_id()).into(),
+            (local, _) => SocketAddr::new(local, 0),
+        };
+        Ok((local, remote))
+    }
+
     /// Checks that the kernel takes the key of this peer, if there is one (fail closed).
     ///
     /// # Errors

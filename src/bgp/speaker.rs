@@ -9,6 +9,7 @@ use secrecy::SecretString;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use super::bfd;
 use super::error::Error;
 use super::fsm;
 use super::gtsm;
@@ -29,6 +30,7 @@ const TTL_IBGP: u8 = 64;
 pub struct Speaker {
     config: SpeakerConfig,
     watchdog: Watchdog,
+    bfd: Option<bfd::Service>,
     board: Arc<watch::Sender<BTreeMap<PeerKey, PeerStatus>>>,
     passwords: watch::Receiver<Passwords>,
     stop: watch::Receiver<Option<StopOrder>>,
@@ -69,7 +71,7 @@ impl SpeakerHandle {
 
 impl Speaker {
     /// Checks what can be checked without a peer: the timers, the source addresses, that the kernel takes every
-    /// password. Starts the watchdog's thread.
+    /// password. Starts the watchdog's thread, and BFD's where a peer has it.
     ///
     /// # Errors
     /// The first thing that is wrong.
@@ -87,11 +89,13 @@ impl Speaker {
             }
         }
         let watchdog = Watchdog::start().map_err(Error::Watchdog)?;
+        let wanted = config.peers.iter().any(|peer| peer.bfd.is_some());
+        let bfd = wanted.then(bfd::Service::start).transpose().map_err(Error::Bfd)?;
         let board = Arc::new(watch::Sender::new(statuses));
         let (stop, stopped) = watch::channel(None);
         let (passwords, changed) = watch::channel(Passwords::new());
         let handle = SpeakerHandle { board: board.clone(), passwords: Arc::new(passwords), stop: Arc::new(stop) };
-        Ok((Self { config, watchdog, board, passwords: changed, stop: stopped }, handle))
+        Ok((Self { config, watchdog, bfd, board, passwords: changed, stop: stopped }, handle))
     }
 
     /// Dials all peers and tells them `routes` until it is told to stop. If the sender of `routes` is dropped nobody
@@ -108,6 +112,7 @@ impl Speaker {
                 stop: self.stop.clone(),
                 report: Report::new(self.board.clone(), settings.key()),
                 watchdog: self.watchdog.clone(),
+                bfd: self.bfd.clone(),
             };
             let fsm = settings.machine(&self.config, rand::random());
             let target = settings.target(&self.config)?;

@@ -33,6 +33,8 @@ pub struct Status {
     pub ups: u64,
     /// How often the path failed: it was Up, and neither end took it down on purpose.
     pub failures: u64,
+    /// Why the path last failed.
+    pub last_failure: Option<Cause>,
     /// Why the state last changed.
     pub last_cause: Option<Cause>,
     /// Why packets cannot be sent or taken, where they cannot.
@@ -56,6 +58,7 @@ impl Status {
             since: now,
             ups: 0,
             failures: 0,
+            last_failure: None,
             last_cause: None,
             trouble: None,
             ignored: None,
@@ -190,6 +193,12 @@ impl Handle {
     #[must_use]
     pub fn is_up(&self) -> bool {
         self.status.borrow().view.state == State::Up
+    }
+
+    /// Whether it was taken down, and said so.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.status.borrow().view.state == State::AdminDown
     }
 
     /// Returns when the status changed since it was last taken; never, when the thread is gone. Cancel-safe.

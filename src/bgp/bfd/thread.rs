@@ -284,7 +284,10 @@ impl Running {
 fn note(status: &mut Status, now: Instant, change: &Change) {
     status.since = now;
     status.ups += u64::from(change.to == State::Up);
-    status.failures += u64::from(change.is_failure());
+    if change.is_failure() {
+        status.failures += 1;
+        status.last_failure = Some(change.cause);
+    }
     status.last_cause = Some(change.cause);
     status.ignored = None;
 }

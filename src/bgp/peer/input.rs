@@ -38,8 +38,8 @@ impl Peer {
         }
     }
 
-    /// Takes the connection under guard, and sees that its own end is no VIP.
-    fn adopt(&self, connection: Connection) -> io::Result<Live> {
+    /// Takes the connection under guard, and sees that its own end is no VIP. BFD runs where it does.
+    fn adopt(&mut self, connection: Connection) -> io::Result<Live> {
         let local: SocketAddr = connection.local()?;
         let is_announced = self.wiring.routes.borrow().contains_key(&IpNetwork::from(local.ip()));
         if is_announced || self.settings.avoid_source.contains(&local.ip()) {
@@ -47,6 +47,7 @@ impl Peer {
         }
         socket::set_user_timeout(connection.stream(), user_timeout(None))?;
         let guard = self.wiring.watchdog.guard(connection.stream())?;
+        self.aim_bfd(local, connection.stream().peer_addr()?);
         Ok(Live::new(connection, guard, local))
     }
 

@@ -9,6 +9,7 @@
 //! with a reset; nothing here waits for the peer; a flood of input is read one chunk a turn, after everything else.
 
 mod attempt;
+mod bfd;
 mod connection;
 mod input;
 mod link;
@@ -30,6 +31,7 @@ pub(super) use stop::StopOrder;
 
 use super::RouteSet;
 use super::adj_out::{AdjOut, Profile};
+use super::bfd::Service;
 use super::fsm::{self, Action, BySide, Close, Input, Negotiated, Peering, Reason, Side, State, StateName};
 use super::keys::Keys;
 use super::next_hops::{NextHops, OwnAddresses};
@@ -42,6 +44,7 @@ use crate::clock::{self, Timer};
 use crate::time::Instant;
 use crate::wire::bgp::Outgoing;
 use attempt::{Attempt, Trial};
+use bfd::Bfd;
 use link::Link;
 use stop::Stopping;
 
@@ -61,6 +64,8 @@ pub(super) struct Wiring {
     pub(super) stop: watch::Receiver<Option<StopOrder>>,
     pub(super) report: Report,
     pub(super) watchdog: Watchdog,
+    /// Where a peer has BFD.
+    pub(super) bfd: Option<Service>,
 }
 
 #[derive(Debug)]
@@ -79,6 +84,7 @@ pub(super) struct Peer {
     attempt: Option<Attempt>,
     /// While the session goes on under a former password.
     trial: Option<Trial>,
+    bfd: Option<Bfd>,
     /// The routes may differ from what the Adj-RIB-Out was told last.
     routes_new: bool,
     /// Whether somebody can still send routes.
@@ -95,6 +101,7 @@ impl Peer {
         settings: PeerSettings,
         wiring: Wiring,
     ) -> io::Result<Self> {
+        let bfd = Bfd::new(wiring.bfd.as_ref(), &settings, clock::now());
         Ok(Self {
             local_as: machine.local_as,
             ibgp: machine.is_ibgp(),
@@ -107,6 +114,7 @@ impl Peer {
             dial_pending: false,
             attempt: None,
             trial: None,
+            bfd,
             routes_new: true,
             routes_open: true,
             stopping: None,
@@ -127,7 +135,8 @@ impl Peer {
     }
 
     fn is_done(&self) -> bool {
-        self.stopping.is_some() && self.fsm.is_stopped() && self.links.iter().all(|link| matches!(link, Link::None))
+        let is_idle = self.fsm.is_stopped() && self.links.iter().all(|link| matches!(link, Link::None));
+        self.stopping.is_some() && is_idle && self.bfd_is_down()
     }
 
     /// Everything that can be done without waiting, the clock first.
@@ -165,6 +174,7 @@ impl Peer {
                 return;
             }
             Ok(()) = self.wiring.passwords.changed() => return self.take_password(clock::now()),
+            () = Bfd::changed(&mut self.bfd) => return self.hear_bfd(clock::now()),
             answer = Trial::answer(&mut self.trial) => return self.tried(clock::now(), answer),
             event = self.links.outgoing.event() => (Side::Outgoing, event),
             event = self.links.incoming.event() => (Side::Incoming, event),
@@ -199,6 +209,9 @@ impl Peer {
         if !matches!(self.links.outgoing, Link::None) {
             self.dial_pending = true;
             return;
+        }
+        if let Some(why) = self.held_by_bfd() {
+            return self.fsm.handle(now, Side::Outgoing, Input::Down(why));
         }
         self.begin_attempt(now);
         match self.target.connect(&self.is_vip()) {

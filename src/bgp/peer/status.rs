@@ -8,6 +8,7 @@ use ipnetwork::IpNetwork;
 use tokio::sync::watch;
 
 use crate::bgp::adj_out::Unsendable;
+use crate::bgp::bfd;
 use crate::bgp::fsm::{Negotiated, StateName};
 use crate::bgp::settings::PeerKey;
 use crate::time::Instant;
@@ -36,6 +37,8 @@ pub struct PeerStatus {
     pub unsendable: BTreeMap<IpNetwork, Unsendable>,
     /// How often the session came up.
     pub established_count: u64,
+    /// How its BFD session stands, where it has one.
+    pub bfd: Option<bfd::Status>,
     /// Why the last session or attempt ended.
     pub last_error: Option<String>,
 }
@@ -53,6 +56,7 @@ impl PeerStatus {
             announced: BTreeSet::new(),
             unsendable: BTreeMap::new(),
             established_count: 0,
+            bfd: None,
             last_error: None,
         }
     }

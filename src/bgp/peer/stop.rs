@@ -146,6 +146,7 @@ impl Peer {
             for side in Side::ALL {
                 self.links[side].close_by(deadline);
             }
+            self.take_down_bfd();
             self.fsm.tell(now, &Input::Stop(Stop::Shutdown(text)));
         }
     }

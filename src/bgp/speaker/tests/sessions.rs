@@ -25,6 +25,7 @@ fn a_session_comes_up_announces_withdraws_and_ends() {
             announced: [vip()].into(),
             unsendable: BTreeMap::new(),
             established_count: 1,
+            bfd: None,
             last_error: None,
         }
     );

@@ -1,0 +1,182 @@
+//! BFD beside the BGP session: where it runs, and what it means for it (RFC 5882).
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use ipnetwork::IpNetwork;
+
+use super::Peer;
+use crate::bgp::bfd::session::View;
+use crate::bgp::bfd::{Handle, Path, Reach, Service, Status};
+use crate::bgp::fsm::{Input, Reset, Side, State};
+use crate::bgp::settings::{Hops, LocalEnd, PeerSettings};
+use crate::bgp::socket::is_link_local;
+use crate::bgp::sockopt;
+use crate::time::Instant;
+use crate::wire::bfd;
+
+/// How long the Cease may take after the path failed: where it can arrive at all it does within a round trip, and
+/// until it has, or the connection is reset, the routes count as the peer's.
+const LAST_WORDS: Duration = Duration::from_millis(100);
+
+/// The TTL of iBGP sessions that are given none: so many hops the peer may be away.
+const IBGP_HOPS: u8 = 64;
+
+/// A peer's BFD session.
+#[derive(Debug)]
+pub(super) struct Bfd {
+    handle: Handle,
+    is_strict: bool,
+    is_aimed: bool,
+    /// What was last said of it.
+    told: Status,
+}
+
+impl Bfd {
+    pub(super) fn new(service: Option<&Service>, settings: &PeerSettings, now: Instant) -> Option<Self> {
+        let wanted = settings.bfd?;
+        let mut handle = service?.session(wanted, now);
+        let told = handle.status();
+        Some(Self { handle, is_strict: wanted.strict, is_aimed: false, told })
+    }
+
+    /// Returns when there is something new; never, where there is no BFD. Cancel-safe.
+    pub(super) async fn changed(bfd: &mut Option<Self>) {
+        match bfd {
+            Some(bfd) => bfd.handle.changed().await,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+impl Peer {
+    /// The connection is made: BFD runs between its ends, and goes on there when it is lost.
+    pub(super) fn aim_bfd(&mut self, local: SocketAddr, remote: SocketAddr) {
+        let Some(bfd) = &mut self.bfd else { return };
+        let scope = match local {
+            SocketAddr::V6(v6) if v6.ip().is_unicast_link_local() => v6.scope_id(),
+            SocketAddr::V4(_) | SocketAddr::V6(_) => 0,
+        };
+        let interface = match &self.settings.source {
+            LocalEnd::Interface(name) => Some(name.clone()),
+            LocalEnd::Any | LocalEnd::Address(_) => None,
+        };
+        let reach = reach(self.settings.hops, self.ibgp, || is_on_link(remote.ip()));
+        bfd.is_aimed = true;
+        bfd.handle.aim(Path { local: local.ip(), remote: remote.ip(), scope, interface, reach });
+    }
+
+    /// Why BGP must wait for BFD, where it must: it is strict, and not Up. Sees to it that it runs.
+    pub(super) fn held_by_bfd(&mut self) -> Option<String> {
+        let bfd = self.bfd.as_ref().filter(|bfd| bfd.is_strict && !bfd.handle.is_up())?;
+        if !bfd.is_aimed {
+            match self.target.ends(&self.is_vip()) {
+                Ok((local, remote)) => self.aim_bfd(local, remote),
+                Err(error) => return Some(error.to_string()),
+            }
+        }
+        let told = &self.bfd.as_ref()?.told;
+        let why = match (&told.trouble, told.last_cause) {
+            (Some(trouble), _) => trouble.clone(),
+            (None, Some(cause)) => cause.to_string(),
+            (None, None) => "the peer is not heard".to_owned(),
+        };
+        Some(format!("BFD is {}, and strict: {why}", told.view.state))
+    }
+
+    /// BFD has something new.
+    pub(super) fn hear_bfd(&mut self, now: Instant) {
+        let Some(bfd) = &mut self.bfd else { return };
+        let status = bfd.handle.status();
+        let before = std::mem::replace(&mut bfd.told, status.clone());
+        self.log_bfd(&before, &status);
+        let is_up = status.view.state == bfd::State::Up;
+        let has_failed = status.failures > before.failures;
+        self.wiring.report.update(|of_peer| of_peer.bfd = Some(status));
+        if has_failed {
+            self.fsm.tell(now, &Input::Reset(Reset::BfdDown));
+            self.act(now);
+            for side in Side::ALL {
+                self.links[side].close_by(now + LAST_WORDS);
+            }
+        }
+        let waits = matches!(self.fsm.side(Side::Outgoing), State::Idle { retry_at: Some(_) });
+        if is_up && waits && self.bfd.as_ref().is_some_and(|bfd| bfd.is_strict) {
+            self.fsm.handle(now, Side::Outgoing, Input::Start);
+        }
+    }
+
+    fn log_bfd(&self, before: &Status, status: &Status) {
+        let (peer, description) = (self.settings.key(), self.settings.description());
+        let View { state, interval, detection_time, .. } = status.view;
+        if status.failures > before.failures {
+            let cause = status.last_failure.map(|cause| cause.to_string());
+            tracing::warn!(%peer, description, %state, cause, "BFD: the path to the peer failed");
+        } else if state != before.view.state {
+            let cause = status.last_cause.map(|cause| cause.to_string());
+            tracing::info!(%peer, description, from = %before.view.state, to = %state, cause, "BFD state changed");
+        }
+        let figures = (interval, detection_time);
+        if state == bfd::State::Up && figures != (before.view.interval, before.view.detection_time) {
+            let milliseconds = |d: Option<Duration>| d.map(|d| d.as_secs_f64() * 1000.0);
+            let (interval, detection) = (milliseconds(interval), milliseconds(detection_time));
+            tracing::info!(%peer, description, interval, detection, "BFD: negotiated intervals, in milliseconds");
+        }
+        if let (Some(trouble), true) = (&status.trouble, status.trouble != before.trouble) {
+            tracing::warn!(%peer, description, trouble, "BFD has no use of its sockets");
+        }
+        if let (Some(why), true) = (&status.ignored, status.ignored != before.ignored) {
+            tracing::warn!(%peer, description, why, "BFD ignores packets from the peer's address");
+        }
+    }
+
+    /// Says that what comes is meant: the peer is not to take it for a failure.
+    pub(super) fn take_down_bfd(&self) {
+        if let Some(bfd) = &self.bfd {
+            bfd.handle.take_down();
+        }
+    }
+
+    /// Whether there is no BFD, or it said that it was taken down.
+    pub(super) fn bfd_is_down(&self) -> bool {
+        self.bfd.as_ref().is_none_or(|bfd| !bfd.is_aimed || bfd.handle.is_over())
+    }
+}
+
+/// Single hop where the BGP session is (RFC 5881 §1); else RFC 5883 with a minimum TTL of its own: routers between us
+/// take one each.
+fn reach(hops: Hops, ibgp: bool, is_on_link: impl Fn() -> bool) -> Reach {
+    let least = |hops: u8| Reach::Multihop(u8::MAX - hops.saturating_sub(1));
+    match hops {
+        Hops::Multihop(ttl) => least(ttl),
+        Hops::Security(0 | 1) => Reach::Single,
+        Hops::Security(hops) => least(hops),
+        Hops::Default if ibgp && !is_on_link() => least(IBGP_HOPS),
+        Hops::Default => Reach::Single,
+    }
+}
+
+/// Whether the address is on a network of this node.
+fn is_on_link(address: IpAddr) -> bool {
+    let holds = |own: &sockopt::LocalAddress| {
+        IpNetwork::with_netmask(own.address, own.netmask).is_ok_and(|network| network.contains(address))
+    };
+    is_link_local(address) || sockopt::local_addresses().is_ok_and(|all| all.iter().any(holds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bfd_is_multihop_where_bgp_is() {
+        let reach = |hops, ibgp, on_link| reach(hops, ibgp, || on_link);
+        assert_eq!(reach(Hops::Default, false, false), Reach::Single);
+        assert_eq!(reach(Hops::Default, true, true), Reach::Single);
+        assert_eq!(reach(Hops::Default, true, false), Reach::Multihop(192));
+        assert_eq!(reach(Hops::Security(1), false, true), Reach::Single);
+        assert_eq!(reach(Hops::Security(2), false, true), Reach::Multihop(254));
+        assert_eq!(reach(Hops::Multihop(50), false, true), Reach::Multihop(206));
+        assert_eq!(reach(Hops::Multihop(255), true, true), Reach::Multihop(1));
+    }
+}
