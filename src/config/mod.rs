@@ -3,6 +3,7 @@
 //! Two passes: words (flags and variables, by the table in [`options`]) become a [`RawConfig`] in which each value
 //! knows where it came from; [`check`] turns that into a [`Config`], or into every mistake in it.
 
+mod bfd;
 mod check;
 mod finding;
 pub mod options;

@@ -8,6 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use secrecy::SecretString;
 
 use super::scalar::{decimal, go_bool};
+use super::{BfdConfig, bfd};
 
 /// BGP's port (RFC 4271 §8.2.1).
 pub(super) const BGP_PORT: u16 = 179;
@@ -21,8 +22,10 @@ pub(super) struct PeerText {
     pub password: Option<SecretString>,
     pub multihop: bool,
     pub port: u16,
-    /// What is said and does nothing yet.
-    pub notes: Vec<&'static str>,
+    /// BFD with it; `None`: the hold time alone.
+    pub bfd: Option<BfdConfig>,
+    /// What should be said of it.
+    pub notes: Vec<String>,
 }
 
 /// The peers of a list, each good or with all that is wrong with it. Empty pieces count for nothing.
@@ -63,18 +66,27 @@ fn parse(piece: &str, hidden: bool) -> Result<PeerText, Vec<String>> {
     let mut notes = Vec::new();
     keep(options(field(4).trim_end(), &quote, &mut notes));
     keep(options(old_options.unwrap_or("").trim_end(), &quote, &mut notes));
-    keep(bfd(field(5).trim_end(), &mut notes));
     if fields.len() > 6 {
         keep(Err("has more than 7 fields; a password cannot hold a colon here: use --peerPassFile".to_owned()));
     }
     let password = if field(1).is_empty() { None } else { Some(SecretString::from(field(1))) };
     keep(password_rules(field(1).as_bytes()));
+    let bfd = match bfd::parse(field(5).trim_end(), quote.hidden) {
+        Ok((bfd, said)) => {
+            notes.extend(said);
+            bfd
+        }
+        Err(mistakes) => {
+            wrong.extend(mistakes);
+            None
+        }
+    };
     if field(1).starts_with(char::is_whitespace) || field(1).ends_with(char::is_whitespace) {
-        notes.push("the password begins or ends with white space, which is part of it");
+        notes.push("the password begins or ends with white space, which is part of it".to_owned());
     }
     match (asn, multihop, port) {
         (Ok(asn), Ok(multihop), Ok(port)) if wrong.is_empty() => {
-            Ok(PeerText { address, asn, password, multihop, port, notes })
+            Ok(PeerText { address, asn, password, multihop, port, bfd, notes })
         }
         (asn, multihop, port) => {
             let fields = [asn.err(), multihop.err(), port.err()];
@@ -165,7 +177,7 @@ fn torn(quote: &Quote) -> &'static str {
 }
 
 /// `key=value;…` for MP-BGP next hops.
-fn options(text: &str, quote: &Quote, notes: &mut Vec<&'static str>) -> Result<(), String> {
+fn options(text: &str, quote: &Quote, notes: &mut Vec<String>) -> Result<(), String> {
     if text.is_empty() {
         return Ok(());
     }
@@ -183,27 +195,7 @@ fn options(text: &str, quote: &Quote, notes: &mut Vec<&'static str>) -> Result<(
             }
         }
     }
-    notes.push("mpbgp options are not yet acted on: the next hop is our address on the session");
-    Ok(())
-}
-
-/// `enable;rx;tx;multiplier`; kube-vip ignores what follows.
-fn bfd(text: &str, notes: &mut Vec<&'static str>) -> Result<(), String> {
-    if text.is_empty() {
-        return Ok(());
-    }
-    let mut parts = text.split(';');
-    let enabled = parts.next().and_then(go_bool);
-    let numbers: Vec<&str> = parts.take(3).collect();
-    let Some(enabled) = enabled.filter(|_| numbers.len() == 3) else {
-        return Err("bfd is not \"enabled;rx;tx;multiplier\", as in true;300;300;3".to_owned());
-    };
-    if !numbers.iter().all(|n| n.is_empty() || decimal(n).is_some()) {
-        return Err("bfd has a value that is not a number; expected true;300;300;3".to_owned());
-    }
-    if enabled {
-        notes.push("BFD is not yet acted on: a dead peer is noticed by the hold time");
-    }
+    notes.push("mpbgp options are not yet acted on: the next hop is our address on the session".to_owned());
     Ok(())
 }
 

@@ -35,7 +35,9 @@ host:AS[:password[:multihop[:port[:mpbgp[:bfd]]]]]
 - `port`: the default is 179.
 - `mpbgp`: `mpbgp_nexthop=…;mpbgp_ipv4=…;mpbgp_ipv6=…`, also in the older form behind a slash
   (`10.0.0.1:65001::false/mpbgp_nexthop=fixed`). Checked and not yet acted on.
-- `bfd`: `enabled;rx;tx;multiplier` with milliseconds. Checked and not yet acted on.
+- `bfd`: `enabled;rx;tx;multiplier` with 10 to 1000 milliseconds and a multiplier of 3 to 255; empty parts are 300, 300
+  and 3. Numbers from 10000 on are taken for microseconds, with a warning. `;strict` at the end: no BGP session before
+  BFD is Up.
 
 One more peer can be given by `--peerAddress` with `--peerAS`, `--peerPass` or `--peerPassFile`, and `--multihop`; these
 four are for that peer only. A password file keeps the password out of the process list and may hold any UTF-8 text but

@@ -81,6 +81,7 @@ fn listed(r: &mut Reader<'_>) -> Option<Vec<Candidate>> {
         parsed.notes.iter().for_each(|note| r.warn(&BGP_PEERS, format!("{label}: {note}")));
         let peer = PeerConfig {
             password: parsed.password,
+            bfd: parsed.bfd,
             hops: if parsed.multihop { Hops::Multihop } else { Hops::Default },
             ..PeerConfig::new(PeerHost::Address(parsed.address), parsed.port, Some(parsed.asn))
         };

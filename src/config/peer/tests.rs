@@ -4,10 +4,10 @@ use secrecy::ExposeSecret as _;
 use super::*;
 
 /// A peer as plain values: address, AS, password, multihop, port, notes.
-type Plain = (String, u32, Option<String>, bool, u16, Vec<&'static str>);
+type Plain = (String, u32, Option<String>, bool, u16, Vec<String>);
 
 const MPBGP: &str = "mpbgp options are not yet acted on: the next hop is our address on the session";
-const BFD: &str = "BFD is not yet acted on: a dead peer is noticed by the hold time";
+const BFD: &str = "bfd rx 300000 is taken for microseconds, that is 300 ms; the unit here is milliseconds";
 
 fn list(text: &str) -> Vec<Result<Plain, Vec<String>>> {
     let plain = |peer: PeerText| {
@@ -19,7 +19,7 @@ fn list(text: &str) -> Vec<Result<Plain, Vec<String>>> {
 
 fn peer(address: &str, asn: u32, password: &str, multihop: bool, port: u16, notes: &[&'static str]) -> Vec<Plain> {
     let password = (!password.is_empty()).then(|| password.to_owned());
-    vec![(address.to_owned(), asn, password, multihop, port, notes.to_vec())]
+    vec![(address.to_owned(), asn, password, multihop, port, notes.iter().map(ToString::to_string).collect())]
 }
 
 #[test]
@@ -40,7 +40,7 @@ fn every_form_of_kube_vip_is_read() {
             "10.0.0.1:65001::false:180/mpbgp_nexthop=fixed;mpbgp_ipv6=2001:db8::9",
             peer("10.0.0.1", 65001, "", false, 180, &[MPBGP]),
         ),
-        ("10.0.0.1:65001:::::true;300;300;3", peer("10.0.0.1", 65001, "", false, 179, &[BFD])),
+        ("10.0.0.1:65001:::::true;300000;300;3", peer("10.0.0.1", 65001, "", false, 179, &[BFD])),
         ("10.0.0.1:65001:::::false;;;;x", peer("10.0.0.1", 65001, "", false, 179, &[])),
     ];
     for (text, expected) in cases {

@@ -52,17 +52,18 @@ fn a_packet_is_laid_out_as_in_section_4_1() {
 
 #[test]
 fn what_section_6_8_6_discards_is_discarded() {
-    let authenticated = 0xc4;
-    let cases: &[(&[(usize, u8)], usize, Discard)] = &[
+    const AUTHENTICATED: u8 = 0xc4;
+    type Case = (&'static [(usize, u8)], usize, Discard);
+    let cases: &[Case] = &[
         (&[], 0, Discard::Short(0)),
         (&[], 23, Discard::Short(23)),
         (&[(0, 0x00)], 24, Discard::Version(0)),
         (&[(0, 0x40)], 24, Discard::Version(2)),
         (&[(3, 23)], 24, Discard::Length { length: 23, octets: 24 }),
         (&[(3, 25)], 24, Discard::Length { length: 25, octets: 24 }),
-        (&[(1, authenticated), (3, 25)], 26, Discard::Length { length: 25, octets: 26 }),
-        (&[(1, authenticated), (3, 26)], 26, Discard::Authenticated),
-        (&[(1, authenticated), (3, 26)], 25, Discard::Length { length: 26, octets: 25 }),
+        (&[(1, AUTHENTICATED), (3, 25)], 26, Discard::Length { length: 25, octets: 26 }),
+        (&[(1, AUTHENTICATED), (3, 26)], 26, Discard::Authenticated),
+        (&[(1, AUTHENTICATED), (3, 26)], 25, Discard::Length { length: 26, octets: 25 }),
         (&[(2, 0)], 24, Discard::Multiplier),
         (&[(1, 0xe1)], 24, Discard::Multipoint),
         (&[(7, 0)], 24, Discard::MyDiscriminator),

@@ -8,7 +8,9 @@ use State::{AdminDown, Down, Init, Up};
 const NONE: Diagnostic = Diagnostic::NONE;
 
 /// What a packet of the second state makes of a session in the first.
-const TABLE: [(State, State, Option<(State, Cause)>); 16] = [
+type Row = (State, State, Option<(State, Cause)>);
+
+const TABLE: [Row; 16] = [
     (AdminDown, AdminDown, None),
     (AdminDown, Down, None),
     (AdminDown, Init, None),
