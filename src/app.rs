@@ -102,7 +102,8 @@ fn announce_start(config: &Config, interface: &str, router_id: Ipv4Addr) {
 async fn build(config: Config, stations: &mut Stations) -> Result<Node, Error> {
     let vips: Vec<IpAddr> = config.vips.iter().map(|vip| vip.address()).collect();
     let addresses = Addresses::new(config.interface.as_deref()).await?;
-    let leftover: BTreeSet<Vip> = addresses.leftovers(&vips).await?.into_iter().map(Vip::new).collect();
+    let leftover: BTreeSet<Vip> =
+        addresses.leftovers(&vips.iter().copied().collect()).await?.into_iter().map(Vip::new).collect();
     let peers: Vec<IpAddr> = config.bgp.peers.iter().filter_map(|peer| peer.host.address()).collect();
     let identity = Identity::find(&peers, &addresses.all().await?, &vips);
     let id = config.bgp.router_id.or_else(|| router_id(identity)).ok_or(Error::NoRouterId)?;

@@ -17,25 +17,28 @@ use crate::vip::{Facts, Vip, desired};
 /// How often the kernel is asked whether what should be bound still is, and a failed binding is tried again.
 const VERIFY_EVERY: Duration = Duration::from_secs(5);
 
+/// What became of each address.
+pub type Outcomes<E> = Result<Vec<Result<bool, E>>, E>;
+
 /// Who binds addresses: [`crate::net::Addresses`], or a test.
 pub trait Binder: Send + 'static {
     /// Its error.
     type Error: std::fmt::Display + Send;
-    /// Binds and verifies; `true`: it was not there before.
-    fn bind(&self, address: IpAddr) -> impl Future<Output = Result<bool, Self::Error>> + Send;
-    /// Unbinds; `false`: it was not there.
-    fn unbind(&self, address: IpAddr) -> impl Future<Output = Result<bool, Self::Error>> + Send;
+    /// Binds and verifies each; in their order, `true`: it was not there before. The outer error is about all.
+    fn bind(&self, addresses: &[IpAddr]) -> impl Future<Output = Outcomes<Self::Error>> + Send;
+    /// Unbinds each; in their order, `false`: it was not there. The outer error is about all.
+    fn unbind(&self, addresses: &[IpAddr]) -> impl Future<Output = Outcomes<Self::Error>> + Send;
 }
 
 impl Binder for crate::net::Addresses {
     type Error = crate::net::Error;
 
-    async fn bind(&self, address: IpAddr) -> Result<bool, Self::Error> {
-        Self::bind(self, address).await
+    async fn bind(&self, addresses: &[IpAddr]) -> Outcomes<Self::Error> {
+        Self::bind(self, addresses).await
     }
 
-    async fn unbind(&self, address: IpAddr) -> Result<bool, Self::Error> {
-        Self::unbind(self, address).await
+    async fn unbind(&self, addresses: &[IpAddr]) -> Outcomes<Self::Error> {
+        Self::unbind(self, addresses).await
     }
 }
 
@@ -132,35 +135,76 @@ impl<B: Binder, H: Held> Announcer<B, H> {
     }
 
     async fn bind(&mut self, vips: Vec<Vip>) {
-        for vip in vips {
-            match self.binder.bind(vip.address()).await {
-                Ok(new) => {
-                    if new {
-                        tracing::info!(%vip, "address bound");
-                    }
-                    self.leftover.remove(&vip);
-                    self.bound.send_if_modified(|bound| bound.insert(vip));
+        if vips.is_empty() {
+            return;
+        }
+        let mut there = self.bound.borrow().clone();
+        match self.binder.bind(&addresses(&vips)).await {
+            Ok(outcomes) => {
+                for (vip, outcome) in vips.iter().zip(outcomes) {
+                    self.note_bound(&mut there, *vip, outcome);
                 }
-                Err(error) => {
-                    tracing::error!(%vip, %error, "failed to bind the address, so it is not announced from here");
-                    self.bound.send_if_modified(|bound| bound.remove(&vip));
+            }
+            Err(error) => {
+                tracing::error!(count = vips.len(), %error, "failed to bind addresses, so they are not announced from here");
+                for vip in &vips {
+                    there.remove(vip);
                 }
+            }
+        }
+        self.set_bound(there);
+    }
+
+    fn note_bound(&mut self, there: &mut BTreeSet<Vip>, vip: Vip, outcome: Result<bool, B::Error>) {
+        match outcome {
+            Ok(new) => {
+                if new {
+                    tracing::info!(%vip, "address bound");
+                }
+                self.leftover.remove(&vip);
+                there.insert(vip);
+            }
+            Err(error) => {
+                tracing::error!(%vip, %error, "failed to bind the address, so it is not announced from here");
+                there.remove(&vip);
             }
         }
     }
 
     async fn unbind(&mut self, vips: Vec<Vip>) {
-        for vip in vips {
-            match self.binder.unbind(vip.address()).await {
-                Ok(was_there) => {
-                    if was_there {
-                        tracing::info!(%vip, "address unbound");
-                    }
-                    self.leftover.remove(&vip);
-                    self.bound.send_if_modified(|bound| bound.remove(&vip));
-                }
-                Err(error) => tracing::error!(%vip, %error, "failed to unbind the address; trying again"),
-            }
+        if vips.is_empty() {
+            return;
         }
+        let mut there = self.bound.borrow().clone();
+        match self.binder.unbind(&addresses(&vips)).await {
+            Ok(outcomes) => {
+                for (vip, outcome) in vips.iter().zip(outcomes) {
+                    match outcome {
+                        Ok(was_there) => {
+                            if was_there {
+                                tracing::info!(%vip, "address unbound");
+                            }
+                            self.leftover.remove(vip);
+                            there.remove(vip);
+                        }
+                        Err(error) => tracing::error!(%vip, %error, "failed to unbind the address; trying again"),
+                    }
+                }
+            }
+            Err(error) => tracing::error!(count = vips.len(), %error, "failed to unbind addresses; trying again"),
+        }
+        self.set_bound(there);
     }
+
+    fn set_bound(&self, there: BTreeSet<Vip>) {
+        self.bound.send_if_modified(|bound| {
+            let differs = *bound != there;
+            *bound = there;
+            differs
+        });
+    }
+}
+
+fn addresses(vips: &[Vip]) -> Vec<IpAddr> {
+    vips.iter().map(|vip| vip.address()).collect()
 }

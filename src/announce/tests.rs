@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::announcer::Outcomes;
 use super::{Announcer, Binder, Held};
 use crate::bgp::RouteSet;
 use crate::clock::now;
@@ -32,14 +33,20 @@ impl Notes {
 impl Binder for Notes {
     type Error = &'static str;
 
-    async fn bind(&self, address: IpAddr) -> Result<bool, Self::Error> {
-        self.note(format!("bind {address}"));
-        if self.refuse { Err("refused") } else { Ok(true) }
+    async fn bind(&self, addresses: &[IpAddr]) -> Outcomes<Self::Error> {
+        let bind = |address: &IpAddr| {
+            self.note(format!("bind {address}"));
+            if self.refuse { Err("refused") } else { Ok(true) }
+        };
+        Ok(addresses.iter().map(bind).collect())
     }
 
-    async fn unbind(&self, address: IpAddr) -> Result<bool, Self::Error> {
-        self.note(format!("unbind {address}"));
-        Ok(true)
+    async fn unbind(&self, addresses: &[IpAddr]) -> Outcomes<Self::Error> {
+        let unbind = |address: &IpAddr| {
+            self.note(format!("unbind {address}"));
+            Ok(true)
+        };
+        Ok(addresses.iter().map(unbind).collect())
     }
 }
 

@@ -1,6 +1,6 @@
 //! Binding and unbinding VIPs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use futures::TryStreamExt;
@@ -134,7 +134,7 @@ impl Addresses {
     ///
     /// # Errors
     /// When the kernel refuses the dump, or one of `configured` is an address of the node itself.
-    pub async fn leftovers(&self, configured: &[IpAddr]) -> Result<BTreeSet<IpAddr>, Error> {
+    pub async fn leftovers(&self, configured: &BTreeSet<IpAddr>) -> Result<BTreeSet<IpAddr>, Error> {
         let dump = self.dump().await?;
         let own = dump.iter().find(|m| !is_host(m) && address_of(m).is_some_and(|a| configured.contains(&a)));
         if let Some((message, address)) = own.and_then(|m| Some((m, address_of(m)?))) {
@@ -149,41 +149,63 @@ impl Addresses {
         Ok(removable.filter_map(address_of).collect())
     }
 
-    /// Binds `address` as a host address: /32, or /128 without duplicate address detection. Nothing happens where it
-    /// is there already as we bind it; one that kube-vip bound, which could become the source of the node's own
-    /// connections, is bound anew. Returns once the kernel lists it. `true`: it was not there before.
+    /// Binds each as a host address: /32, or /128 without duplicate address detection. Nothing happens where one is
+    /// there already as we bind it; one that kube-vip bound, which could become the source of the node's own
+    /// connections, is bound anew. Returns once the kernel lists them; in their order, `true`: it was not there before.
     ///
     /// # Errors
-    /// When the kernel refuses, or does not list it afterwards.
-    pub async fn bind(&self, address: IpAddr) -> Result<bool, Error> {
-        match self.entry(address).await? {
-            Some(entry) if is_no_source(&entry) => return Ok(false),
-            Some(_) => drop(self.unbind(address).await?),
+    /// When the kernel does not list its addresses; within, when it refuses one, or does not list it afterwards.
+    pub async fn bind(&self, addresses: &[IpAddr]) -> Result<Vec<Result<bool, Error>>, Error> {
+        let before = self.listed().await?;
+        let mut outcomes = Vec::with_capacity(addresses.len());
+        for address in addresses {
+            outcomes.push(self.bind_one(*address, before.get(address)).await);
+        }
+        if outcomes.iter().any(|outcome| matches!(outcome, Ok(true))) {
+            let after = self.listed().await?;
+            for (address, outcome) in addresses.iter().zip(&mut outcomes) {
+                if matches!(outcome, Ok(true)) && self.entry(after.get(address)).is_none() {
+                    *outcome = Err(Error::NotThere(*address));
+                }
+            }
+        }
+        Ok(outcomes)
+    }
+
+    async fn bind_one(&self, address: IpAddr, listed: Option<&Vec<AddressMessage>>) -> Result<bool, Error> {
+        match self.entry(listed) {
+            Some(entry) if is_no_source(entry) => return Ok(false),
+            Some(_) => drop(self.unbind_one(address, listed).await?),
             None => {}
         }
         let length = if address.is_ipv4() { 32 } else { 128 };
         let mut request = self.handle.address().add(self.index, address, length);
         mark(request.message_mut());
         match request.execute().await {
-            Err(rtnetlink::Error::NetlinkError(e)) if e.raw_code() == EEXIST => {}
-            result => result.map_err(kernel("bind", address))?,
+            Err(rtnetlink::Error::NetlinkError(e)) if e.raw_code() == EEXIST => Ok(true),
+            result => result.map(|()| true).map_err(kernel("bind", address)),
         }
-        if self.entry(address).await?.is_some() { Ok(true) } else { Err(Error::NotThere(address)) }
     }
 
-    /// Removes `address`: as a host address on the interface, and wherever it has our mark. `false`: it was not
-    /// there.
+    /// Removes each: as a host address on the interface, and wherever it has our mark. In their order, `false`: it was
+    /// not there.
     ///
     /// # Errors
-    /// When the kernel refuses.
-    pub async fn unbind(&self, address: IpAddr) -> Result<bool, Error> {
+    /// When the kernel does not list its addresses; within, when it refuses one.
+    pub async fn unbind(&self, addresses: &[IpAddr]) -> Result<Vec<Result<bool, Error>>, Error> {
+        let listed = self.listed().await?;
+        let mut outcomes = Vec::with_capacity(addresses.len());
+        for address in addresses {
+            outcomes.push(self.unbind_one(*address, listed.get(address)).await);
+        }
+        Ok(outcomes)
+    }
+
+    async fn unbind_one(&self, address: IpAddr, listed: Option<&Vec<AddressMessage>>) -> Result<bool, Error> {
         let mut found = false;
-        for message in self.dump().await? {
-            if address_of(&message) != Some(address) || !self.is_removable(&message, &[address]) {
-                continue;
-            }
+        for message in listed.into_iter().flatten().filter(|m| self.is_removable(m, &[address].into())) {
             found = true;
-            match self.handle.address().del(message).execute().await {
+            match self.handle.address().del(message.clone()).execute().await {
                 Err(rtnetlink::Error::NetlinkError(e)) if e.raw_code() == EADDRNOTAVAIL => {}
                 result => result.map_err(kernel("unbind", address))?,
             }
@@ -191,7 +213,7 @@ impl Addresses {
         Ok(found)
     }
 
-    fn is_removable(&self, message: &AddressMessage, configured: &[IpAddr]) -> bool {
+    fn is_removable(&self, message: &AddressMessage, configured: &BTreeSet<IpAddr>) -> bool {
         let is_configured = |address| configured.contains(&address);
         is_ours(message)
             || (message.header.index == self.index
@@ -199,9 +221,20 @@ impl Addresses {
                 && address_of(message).is_some_and(is_configured))
     }
 
-    async fn entry(&self, address: IpAddr) -> Result<Option<AddressMessage>, Error> {
-        let dump = self.dump().await?;
-        Ok(dump.into_iter().find(|m| m.header.index == self.index && address_of(m) == Some(address)))
+    /// The one on the interface.
+    fn entry<'a>(&self, listed: Option<&'a Vec<AddressMessage>>) -> Option<&'a AddressMessage> {
+        listed.into_iter().flatten().find(|message| message.header.index == self.index)
+    }
+
+    /// Every address of the host, wherever it is.
+    async fn listed(&self) -> Result<BTreeMap<IpAddr, Vec<AddressMessage>>, Error> {
+        let mut listed: BTreeMap<IpAddr, Vec<AddressMessage>> = BTreeMap::new();
+        for message in self.dump().await? {
+            if let Some(address) = address_of(&message) {
+                listed.entry(address).or_default().push(message);
+            }
+        }
+        Ok(listed)
     }
 
     async fn dump(&self) -> Result<Vec<AddressMessage>, Error> {

@@ -1,5 +1,6 @@
 //! The virtual IPs.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use super::reader::Reader;
@@ -11,11 +12,11 @@ use crate::vip::Vip;
 pub(super) fn vips(r: &mut Reader<'_>) -> Option<Vec<Vip>> {
     masks(r);
     let (spec, text) = source(r)?;
-    let mut vips: Vec<Vip> = Vec::new();
+    let (mut vips, mut seen): (Vec<Vip>, BTreeSet<Vip>) = Default::default();
     let mut good = true;
     for entry in text.split(',').map(str::trim).filter(|entry| !entry.is_empty()) {
         match vip(entry) {
-            Ok(vip) if vips.contains(&vip) => {
+            Ok(vip) if !seen.insert(vip) => {
                 r.mistake(spec, format!("{entry:?} is there twice"));
                 good = false;
             }
