@@ -7,6 +7,7 @@ mod failover;
 mod figures;
 mod idle;
 mod start;
+mod table;
 
 use std::process::Command;
 use std::time::Duration;
@@ -28,13 +29,26 @@ const PATIENCE: Duration = Duration::from_secs(60);
 struct Part {
     name: &'static str,
     shows: &'static str,
-    measure: fn(&mut Cluster, &mut Figures) -> Result<()>,
+    measure: Measure,
 }
 
-const PARTS: [Part; 3] = [
-    Part { name: "start", shows: "from start to route, from SIGTERM to withdrawal", measure: start::measure },
-    Part { name: "failover", shows: "how long the client hears nothing", measure: failover::measure },
-    Part { name: "idle", shows: "memory, processor time, API calls", measure: idle::measure },
+/// What a part needs.
+enum Measure {
+    /// Hosts alone.
+    Site(fn(&mut Site, &mut Figures) -> Result<()>),
+    /// Kubernetes on them.
+    Cluster(fn(&mut Cluster, &mut Figures) -> Result<()>),
+}
+
+const PARTS: [Part; 4] = [
+    Part {
+        name: "start",
+        shows: "from start to route, from SIGTERM to withdrawal",
+        measure: Measure::Cluster(start::measure),
+    },
+    Part { name: "failover", shows: "how long the client hears nothing", measure: Measure::Cluster(failover::measure) },
+    Part { name: "table", shows: "10,000 VIPs, by one and four routers", measure: Measure::Site(table::measure) },
+    Part { name: "idle", shows: "memory, processor time, API calls", measure: Measure::Cluster(idle::measure) },
 ];
 
 /// Measures everything, or the parts with these names, and prints it twice: as a table, and as CSV.
@@ -48,20 +62,44 @@ pub fn play(names: &[&str]) -> Result<()> {
     }
     check_tools()?;
     describe()?;
-    let mut cluster = Cluster::start(Site::build()?)?;
     let mut figures = Figures::default();
     sizes(&mut figures)?;
-    for part in PARTS.iter().filter(|part| names.is_empty() || names.contains(&part.name)) {
-        println!("{}: {}", part.name, part.shows);
-        let measured = cluster.reset().and_then(|()| (part.measure)(&mut cluster, &mut figures));
-        if measured.is_err() {
-            println!("{}", cluster.report());
-            cluster.site.lab.run.keep_logs();
+    let mut site = Site::build()?;
+    let chosen = || PARTS.iter().filter(|part| names.is_empty() || names.contains(&part.name));
+    for part in chosen() {
+        if let Measure::Site(measure) = part.measure {
+            begin(part);
+            let measured = site.reset().and_then(|()| measure(&mut site, &mut figures));
+            let report = measured.is_err().then(|| site.report());
+            judge(part, measured, report, &mut site)?;
         }
-        measured.with_context(|| format!("failed to measure {:?}", part.name))?;
     }
-    println!("\n{}\n{}", figures.table(), figures.csv());
+    if chosen().any(|part| matches!(part.measure, Measure::Cluster(_))) {
+        let mut cluster = Cluster::start(site)?;
+        for part in chosen() {
+            if let Measure::Cluster(measure) = part.measure {
+                begin(part);
+                let measured = cluster.reset().and_then(|()| measure(&mut cluster, &mut figures));
+                let report = measured.is_err().then(|| cluster.report());
+                judge(part, measured, report, &mut cluster.site)?;
+            }
+        }
+    }
+    println!("\n{}\nvipcast's median by gobgpd's:\n{}\n{}", figures.table(), figures.ratios(), figures.csv());
     Ok(())
+}
+
+fn begin(part: &Part) {
+    println!("{}: {}", part.name, part.shows);
+}
+
+/// A part that failed leaves a report and its logs.
+fn judge(part: &Part, measured: Result<()>, report: Option<String>, site: &mut Site) -> Result<()> {
+    if let Some(report) = report {
+        println!("{report}");
+        site.lab.run.keep_logs();
+    }
+    measured.with_context(|| format!("failed to measure {:?}", part.name))
 }
 
 /// What is measured, and where: figures of a busy machine are worth less.

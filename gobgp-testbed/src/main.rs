@@ -10,7 +10,7 @@ testbed: real routers, a real Kubernetes API and three nodes in network namespac
 
   testbed demo [--keep]      three nodes, one VIP, the leader killed once, live; --keep leaves it running
   testbed test [name ...]    all scenarios, or those whose name contains one of the words
-  testbed bench [part ...]   the figures, each the median of five runs; parts: start, failover, idle
+  testbed bench [part ...]   the figures, each the median of five runs; parts: start, failover, table, idle
   testbed list               the scenarios and what they show
   testbed clean              remove what earlier runs left behind
 

@@ -48,10 +48,19 @@ pub(super) const FOLLOWER_MEMORY: Figure = figure("resident memory, follower wit
 pub(super) const LEADER_CPU: Figure = figure("processor time idle, leader with one peer", "%", None, "0.13");
 pub(super) const FOLLOWER_CPU: Figure = figure("processor time idle, follower with one peer", "%", None, "");
 pub(super) const API_CALLS: Figure = figure("API calls of three idle nodes", "1/s", None, "3.1");
+pub(super) const BIND: Figure = figure("10,000 VIPs, start to all bound", "ms", None, "");
+pub(super) const TABLE_ONE: Figure = figure("10,000 VIPs, SYN to the router's table, one peer", "ms", Some(1000), "");
+pub(super) const TABLE_FOUR: Figure = figure("10,000 VIPs, SYN to all tables, four peers", "ms", Some(1000), "");
+pub(super) const GONE_ONE: Figure = figure("10,000 VIPs, SIGTERM to none in the table, one peer", "ms", Some(1000), "");
+pub(super) const GONE_FOUR: Figure =
+    figure("10,000 VIPs, SIGTERM to none in any table, four peers", "ms", Some(1000), "");
+pub(super) const UNBIND: Figure = figure("10,000 VIPs, SIGTERM to all unbound and the end", "ms", None, "");
+pub(super) const MEMORY_ONE: Figure = figure("10,000 VIPs, resident memory, one peer", "KiB", Some(30_720), "");
+pub(super) const MEMORY_FOUR: Figure = figure("10,000 VIPs, resident memory, four peers", "KiB", Some(30_720), "");
 pub(super) const SIZE: Figure = figure("size of the binary", "kB", Some(12_000), "61000");
 
 /// In the order they are printed.
-const ALL: [&Figure; 23] = [
+const ALL: [&Figure; 31] = [
     &ESTABLISHED,
     &FIRST_UPDATE,
     &ROUTE_ALONE,
@@ -74,6 +83,14 @@ const ALL: [&Figure; 23] = [
     &LEADER_CPU,
     &FOLLOWER_CPU,
     &API_CALLS,
+    &BIND,
+    &TABLE_ONE,
+    &TABLE_FOUR,
+    &GONE_ONE,
+    &GONE_FOUR,
+    &UNBIND,
+    &MEMORY_ONE,
+    &MEMORY_FOUR,
     &SIZE,
 ];
 
@@ -114,6 +131,17 @@ impl Figures {
             let Figure { name, unit, kube_vip, .. } = figure;
             let _ =
                 writeln!(text, "{name:58} {unit:4} {:>20} {:>20} {aim:>14} {kube_vip:>10}", cell(ours), cell(theirs));
+        }
+        text
+    }
+
+    /// One line a figure that both have: vipcast's median by gobgpd's.
+    pub(super) fn ratios(&self) -> String {
+        let mut text = String::new();
+        for figure in ALL {
+            if let (Some(ours), Some(theirs)) = (self.of(figure, Who::Vipcast), self.of(figure, Who::Gobgpd)) {
+                let _ = writeln!(text, "{:58} {:.2}", figure.name, ours.median / theirs.median);
+            }
         }
         text
     }

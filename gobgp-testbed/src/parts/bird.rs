@@ -33,11 +33,12 @@ pub(super) fn start(host: &Host, conf: &Conf) -> Result<Process> {
 
 fn config(conf: &Conf) -> String {
     let merge = if conf.multipath { "merge paths on;" } else { "" };
+    let kernel = if conf.bare { "none" } else { "where source = RTS_BGP" };
     let waits = if conf.patient { "" } else { "error wait time 1, 2; error forget time 1;" };
     let mut text = format!(
         "log stderr all;\nrouter id {};\nprotocol device {{ scan time 1; }}\nprotocol direct {{ ipv4; ipv6; }}\n\
-         protocol kernel {{ {merge} ipv4 {{ import none; export where source = RTS_BGP; }}; }}\n\
-         protocol kernel {{ {merge} ipv6 {{ import none; export where source = RTS_BGP; }}; }}\n\
+         protocol kernel {{ {merge} ipv4 {{ import none; export {kernel}; }}; }}\n\
+         protocol kernel {{ {merge} ipv6 {{ import none; export {kernel}; }}; }}\n\
          {GRACEFUL}\n\
          protocol static flood {{ ipv4;\n",
         conf.router_id
@@ -96,6 +97,16 @@ pub(super) fn flap(host: &Host, announced: bool) -> Result<()> {
     let said = query(host, &[if announced { "enable" } else { "disable" }, "flood"])?;
     ensure!(said.contains("flood: "), "birdc answered {said:?}");
     Ok(())
+}
+
+pub(super) fn count(host: &Host) -> Result<usize> {
+    parse_count(&query(host, &["show", "route", "count", "table", "master4", "where", "source = RTS_BGP"])?)
+}
+
+/// `<shown> of <routes> routes for <networks> networks`.
+fn parse_count(said: &str) -> Result<usize> {
+    let counted = said.lines().find_map(|line| line.split_once(" of ").map(|(count, _)| count.trim().parse()));
+    Ok(counted.with_context(|| format!("birdc printed {said:?}"))??)
 }
 
 pub(super) fn paths(host: &Host, prefix: &str) -> Result<Vec<Path>> {

@@ -63,10 +63,18 @@ impl Capture {
     /// # Errors
     /// When tcpdump is missing or does not start.
     pub fn start(host: &Host, net: Net) -> Result<Self> {
+        Self::of(host, net, "tcp port 179")
+    }
+
+    /// The same of what this filter of tcpdump's lets through.
+    ///
+    /// # Errors
+    /// When tcpdump is missing, does not start, or does not know the filter.
+    pub fn of(host: &Host, net: Net, filter: &str) -> Result<Self> {
         let file = host.file("bgp.pcap");
         let process = host.spawn("tcpdump", Path::new("tcpdump"), |command| {
             command.args(["-i", net.device(), "-U", "--immediate-mode", "--time-stamp-precision=nano", "-Z", "root"]);
-            command.arg("-w").arg(&file).args(["tcp", "port", "179"]);
+            command.arg("-w").arg(&file).arg(filter);
         })?;
         process.log().wait_line(process.began(), &["listening on"], Duration::from_secs(10))?;
         Ok(Self { _process: process, file })

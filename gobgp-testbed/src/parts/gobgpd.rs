@@ -70,6 +70,16 @@ pub(super) fn originate(host: &Host, prefix: &str, next_hop: IpAddr, med: u32) -
     host.exec(cached("gobgp")?, &words).map(drop)
 }
 
+pub(super) fn originate_all(host: &Host, table: &[u8]) -> Result<()> {
+    let file = host.file("table.mrt");
+    std::fs::write(&file, table)?;
+    host.exec(cached("gobgp")?, &["mrt", "inject", "global", &file.display().to_string()]).map(drop)
+}
+
+pub(super) fn delete_all(host: &Host) -> Result<()> {
+    host.exec(cached("gobgp")?, &["global", "rib", "del", "all"]).map(drop)
+}
+
 pub(super) fn paths(host: &Host, prefix: &str) -> Result<Vec<Path>> {
     let family = if prefix.contains(':') { "ipv6" } else { "ipv4" };
     parse(&query(host, &["global", "rib", "-a", family])?, prefix)

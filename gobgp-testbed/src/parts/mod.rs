@@ -11,6 +11,7 @@ pub mod exabgp;
 pub mod frr;
 pub mod gobgpd;
 pub mod heard;
+pub mod mrt;
 pub mod openbgpd;
 pub mod path;
 pub mod pki;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
+use super::mrt;
 pub use super::path::{Origin, Path, Session};
 use super::{bird, exabgp, frr, gobgpd, openbgpd};
 use crate::host::Host;
@@ -171,6 +172,8 @@ pub struct Conf {
     pub neighbors: Vec<Neighbor>,
     /// Use equal paths together.
     pub multipath: bool,
+    /// Write no route to the kernel (BIRD only; the others that forward do).
+    pub bare: bool,
     /// Prefixes it announces to its peers, to make noise (BIRD only; see [`Router::flap`]).
     pub flood: u32,
     /// Keep the program's own waiting time after a session error (BIRD: 60–300 s) instead of a short one.
@@ -188,6 +191,7 @@ impl Conf {
             hold: 9,
             neighbors: (11..=13).map(|number| Neighbor::new(IpAddr::V4(Net::Data.v4(number)))).collect(),
             multipath: false,
+            bare: false,
             flood: 0,
             patient: false,
         }
@@ -438,6 +442,34 @@ impl Router {
     pub fn tell(&self, command: &str) -> Result<()> {
         ensure!(self.kind == Kind::Exabgp, "only exabgp takes commands by a file");
         exabgp::tell(&self.host, command)
+    }
+
+    /// Originates host routes to all of these with this next hop, where gobgpd plays the node's part.
+    ///
+    /// # Errors
+    /// When the router is not gobgpd or refuses.
+    pub fn originate_all(&self, next_hop: Ipv4Addr, prefixes: &[Ipv4Addr]) -> Result<()> {
+        ensure!(self.kind == Kind::Gobgpd, "only gobgpd originates");
+        let conf = self.conf.borrow();
+        gobgpd::originate_all(&self.host, &mrt::table(conf.asn, conf.router_id, next_hop, prefixes))
+    }
+
+    /// Withdraws all it originates, where gobgpd plays the node's part.
+    ///
+    /// # Errors
+    /// When the router is not gobgpd or refuses.
+    pub fn delete_all(&self) -> Result<()> {
+        ensure!(self.kind == Kind::Gobgpd, "only gobgpd originates");
+        gobgpd::delete_all(&self.host)
+    }
+
+    /// How many routes are in its table. BIRD only.
+    ///
+    /// # Errors
+    /// When the router is not BIRD, or its CLI fails.
+    pub fn count(&self) -> Result<usize> {
+        ensure!(self.kind == Kind::Bird, "only bird counts");
+        bird::count(&self.host)
     }
 
     /// A report for a failed scenario: sessions and paths.
