@@ -178,8 +178,20 @@ impl Peer {
             answer = Trial::answer(&mut self.trial) => return self.tried(clock::now(), answer),
             event = self.links.outgoing.event() => (Side::Outgoing, event),
             event = self.links.incoming.event() => (Side::Incoming, event),
+            // The next buffer full of UPDATEs: after all that may have happened meanwhile, and after other tasks.
+            () = tokio::task::yield_now(), if self.has_more_to_tell() => return,
         };
         self.on_event(side, event);
+    }
+
+    /// Whether UPDATEs wait that the write buffer has room for. While it has none, the kernel says when it does.
+    fn has_more_to_tell(&self) -> bool {
+        self.links.iter().any(|link| match link {
+            Link::Live(live) if live.closing.is_none() && live.connection.has_room() => {
+                live.adj_out.as_ref().is_some_and(|adj| !adj.is_told())
+            }
+            Link::Live(_) | Link::Dialing(_) | Link::None => false,
+        })
     }
 
     fn next_deadline(&self) -> Option<Instant> {

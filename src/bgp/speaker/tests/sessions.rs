@@ -164,6 +164,30 @@ fn a_cease_arrives_though_the_peer_floods_us() {
 }
 
 #[test]
+fn more_routes_than_the_write_buffer_holds_are_all_told_at_once() {
+    const ROUTES: u32 = 2000;
+    let listener = listen();
+    let prefix = |i: u32| IpNetwork::from(IpAddr::V4(Ipv4Addr::from_bits(0x0a40_0000 + i)));
+    let wanted = (0..ROUTES).map(|i| (prefix(i), RouteWish::new(Until::Forever))).collect();
+    let running = Running::start(vec![settings(&listener)], wanted);
+    let script = Script::establish(&listener);
+    let start = clock::now();
+    // Nobody sends anything meanwhile, and the first KEEPALIVE is far away.
+    for _ in 0..ROUTES {
+        assert_eq!(script.recv().unwrap()[18], 2);
+    }
+    script.expect(&end_of_rib_v4());
+    script.expect(&end_of_rib_v6());
+    running.routes.send_replace(RouteSet::new());
+    for _ in 0..ROUTES {
+        assert_eq!(script.recv().unwrap()[18], 2);
+    }
+    assert!(clock::now() - start < Duration::from_secs(15), "it waited for a KEEPALIVE");
+    drop(script);
+    running.stop("");
+}
+
+#[test]
 fn a_password_that_both_have_makes_a_session() {
     let listener = listen();
     let password = SecretString::from("s3cret");
