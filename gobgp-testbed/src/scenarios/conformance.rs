@@ -6,6 +6,8 @@
 
 mod header;
 mod open;
+mod sent;
+mod timers;
 mod update;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -60,9 +62,34 @@ pub(super) const ROWS: &[Scenario] = &[
         run: Run::Site(open::unexpected),
     },
     Scenario {
+        name: "20-hold-timer",
+        shows: "RFC 4271 6.5: silent for the hold time: 4/0, and dialled again",
+        run: Run::Site(timers::hold_timer),
+    },
+    Scenario {
         name: "20-notification-error",
         shows: "RFC 4271 6.4: a NOTIFICATION, right or wrong, is never answered",
         run: Run::Site(header::notification_error),
+    },
+    Scenario {
+        name: "20-cease",
+        shows: "RFC 4486, RFC 9003: SIGTERM: withdrawn, 6/2 with a text, in every state",
+        run: Run::Site(sent::cease),
+    },
+    Scenario {
+        name: "20-keepalive",
+        shows: "RFC 4271 4.4: at a third of the hold time, never faster than one a second; hold time 0: none",
+        run: Run::Site(timers::keepalive),
+    },
+    Scenario {
+        name: "20-jitter",
+        shows: "RFC 4271 10: twelve sessions cut at once do not come back at once",
+        run: Run::Site(timers::jitter),
+    },
+    Scenario {
+        name: "20-connect-retry",
+        shows: "RFC 4271 8.1.1: delays that double for a peer that refuses, none after a session that lasted",
+        run: Run::Site(timers::connect_retry),
     },
     Scenario {
         name: "20-update-framing",
@@ -93,6 +120,41 @@ pub(super) const ROWS: &[Scenario] = &[
         name: "20-nlri",
         shows: "RFC 7606 5.3: prefixes too long or cut off: 3/10, multiprotocol 3/9 with the attribute",
         run: Run::Site(update::nlri),
+    },
+    Scenario {
+        name: "20-attributes-sent",
+        shows: "RFC 4271 5, RFC 7606 5.1, RFC 6793 4.2: our UPDATEs, byte by byte, to each kind of peer",
+        run: Run::Site(sent::attributes),
+    },
+    Scenario {
+        name: "20-withdrawal-at-once",
+        shows: "RFC 4271 9.2.1.1: a withdrawal waits for nothing",
+        run: Run::Site(sent::withdrawal),
+    },
+    Scenario {
+        name: "20-end-of-rib",
+        shows: "RFC 4724 2: routes, then the end of each family that was agreed on",
+        run: Run::Site(sent::end_of_rib),
+    },
+    Scenario {
+        name: "20-route-refresh",
+        shows: "RFC 2918: sent again; unknown families ignored; too short 1/2",
+        run: Run::Site(sent::refresh),
+    },
+    Scenario {
+        name: "20-send-hold",
+        shows: "RFC 9687: a peer that reads nothing is given up, though it speaks",
+        run: Run::Site(timers::send_hold),
+    },
+    Scenario {
+        name: "20-import-nothing",
+        shows: "RFC 8212: what a peer tells goes to no other peer and into no table",
+        run: Run::Site(sent::import_nothing),
+    },
+    Scenario {
+        name: "20-ttl",
+        shows: "RFC 4271 5.1.3: TTL 1 to another AS, not to our own or a multihop peer",
+        run: Run::Site(sent::ttl),
     },
 ];
 

@@ -44,8 +44,18 @@ fn reach6() -> Vec<u8> {
 }
 
 /// A route to [`PREFIX`] with these attributes besides the mandatory ones.
-fn route(more: &[u8]) -> Vec<u8> {
+pub(super) fn route(more: &[u8]) -> Vec<u8> {
     update(&[], &[origin(), as_path(), next_hop(), more.to_vec()].concat(), PREFIX)
+}
+
+/// A route to another prefix.
+pub(super) fn route_to(prefix: &[u8]) -> Vec<u8> {
+    update(&[], &[origin(), as_path(), next_hop()].concat(), prefix)
+}
+
+/// An IPv6 route.
+pub(super) fn route6() -> Vec<u8> {
+    update(&[], &[origin(), as_path(), reach6()].concat(), &[])
 }
 
 fn refused(name: &'static str, send: Vec<u8>, error: (u8, u8), data: &[u8]) -> Case {
@@ -61,7 +71,7 @@ fn noted(name: &'static str, send: Vec<u8>, text: &'static str) -> Case {
 }
 
 /// An OPEN without four-octet AS numbers.
-fn two_octets() -> Vec<u8> {
+pub(super) fn two_octets() -> Vec<u8> {
     let families = [capability(1, &[0, 1, 0, 1]), capability(1, &[0, 2, 0, 1]), capability(2, &[])].concat();
     open_with(AS, HOLD, &families)
 }
@@ -77,7 +87,7 @@ pub(in super::super) fn framing(site: &mut Site) -> Result<()> {
         stays("a route", route(&[])),
         stays("a withdrawal", update(PREFIX, &[], &[])),
         stays("both in one", update(PREFIX, &[origin(), as_path(), next_hop()].concat(), PREFIX)),
-        stays("an IPv6 route", update(&[], &[origin(), as_path(), reach6()].concat(), &[])),
+        stays("an IPv6 route", route6()),
         stays("an end", update(&[], &[], &[])),
     ];
     play(site, &cases)
@@ -99,7 +109,7 @@ pub(in super::super) fn mandatory(site: &mut Site) -> Result<()> {
             update(&[], &[origin(), reach6()].concat(), &[]),
             "AS_PATH (2) is missing",
         ),
-        stays("no NEXT_HOP of an IPv6 route", update(&[], &[origin(), as_path(), reach6()].concat(), &[])),
+        stays("no NEXT_HOP of an IPv6 route", route6()),
         stays("none at all of a withdrawal", update(PREFIX, &[], &[])),
     ];
     play(site, &cases)
