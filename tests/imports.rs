@@ -37,6 +37,7 @@ const PURE: &[&str] = &[
     "src/bgp/bfd/session",
     "src/bgp/bfd/session.rs",
     "src/bgp/keys.rs",
+    "src/bgp/lookup.rs",
     "src/bgp/md5.rs",
     "src/bgp/next_hops.rs",
     "src/bgp/settings.rs",

@@ -21,6 +21,7 @@ pub mod bfd;
 pub mod fsm;
 pub mod gtsm;
 pub mod keys;
+pub mod lookup;
 pub mod md5;
 pub mod next_hops;
 mod settings;

@@ -3,4 +3,5 @@
 pub mod bfd;
 pub mod bgp;
 mod hex;
+pub mod ndp;
 mod reader;
