@@ -14,9 +14,14 @@ pub enum Error {
     /// The same peer twice.
     #[error("peer {0} is configured twice: remove one of them")]
     Duplicate(PeerKey),
-    /// Not built yet.
-    #[error("peer {0} is unnumbered, which is not built yet: give its address")]
-    Unnumbered(PeerKey),
+    /// The router of an unnumbered peer cannot be looked for.
+    #[error("{source}; it is the interface of peer {peer}")]
+    Finder {
+        /// Whose.
+        peer: PeerKey,
+        /// What is wrong.
+        source: super::finder::Error,
+    },
     /// The password does not fit.
     #[error("the password of peer {peer} has {length} bytes: TCP-MD5 takes 1 to 80")]
     PasswordLength {

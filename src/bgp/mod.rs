@@ -29,6 +29,8 @@ mod settings;
 #[cfg(feature = "daemon")]
 mod error;
 #[cfg(feature = "daemon")]
+mod finder;
+#[cfg(feature = "daemon")]
 mod peer;
 #[cfg(feature = "daemon")]
 pub mod socket;

@@ -119,6 +119,17 @@ pub enum PeerHost {
     Interface(String),
 }
 
+impl PeerHost {
+    /// The interface of an unnumbered one.
+    #[must_use]
+    pub fn interface(&self) -> Option<&str> {
+        match self {
+            Self::Address(_) => None,
+            Self::Interface(name) => Some(name),
+        }
+    }
+}
+
 /// What names a peer: where it is, and its port.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PeerKey {

@@ -63,6 +63,8 @@ unsafe trait Plain {}
 unsafe impl Plain for TcpMd5Sig {}
 // SAFETY: an integer.
 unsafe impl Plain for libc::c_int {}
+// SAFETY: integers, one after the other.
+unsafe impl Plain for [u32; 8] {}
 
 fn set(socket: &impl AsFd, level: libc::c_int, name: libc::c_int, value: &impl Plain) -> io::Result<()> {
     let length = libc::socklen_t::try_from(size_of_val(value)).map_err(io::Error::other)?;
@@ -101,6 +103,22 @@ fn socket_address(address: IpAddr) -> [u8; 128] {
         *to = from;
     }
     storage
+}
+
+/// Has a raw ICMPv6 socket hear messages of these types and no others (RFC 3542 §3.2).
+///
+/// # Errors
+/// What the kernel answers.
+pub fn pass_icmpv6(socket: &impl AsFd, types: &[u8]) -> io::Result<()> {
+    /// ICMPV6_FILTER of `linux/icmpv6.h`: a bit for each type, set where it is blocked.
+    const FILTER: libc::c_int = 1;
+    let mut blocked = [u32::MAX; 8];
+    for kind in types {
+        if let Some(word) = blocked.get_mut(usize::from(kind / 32)) {
+            *word &= !(1 << (kind % 32));
+        }
+    }
+    set(socket, libc::IPPROTO_ICMPV6, FILTER, &blocked)
 }
 
 /// How many bytes given to the kernel the peer has not acknowledged (`SIOCOUTQ`, tcp(7)); an unacknowledged end of

@@ -1,7 +1,7 @@
 //! The speaker: all peers, each in a task of its own, so that one's trouble never disturbs another.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 
 use super::bfd;
 use super::error::Error;
+use super::finder;
 use super::fsm;
 use super::gtsm;
 use super::peer::{Peer, PeerStatus, Report, StopOrder, Wiring};
@@ -75,12 +76,13 @@ impl Speaker {
     ///
     /// # Errors
     /// The first thing that is wrong.
-    pub fn new(config: SpeakerConfig) -> Result<(Self, SpeakerHandle), Error> {
+    pub fn new(mut config: SpeakerConfig) -> Result<(Self, SpeakerHandle), Error> {
         let seconds = config.hold_time.as_secs();
         if matches!(seconds, 1 | 2) || seconds > u16::MAX.into() || config.hold_time.subsec_nanos() != 0 {
             return Err(Error::HoldTime(seconds));
         }
         let now = clock::now();
+        config.peers.iter_mut().for_each(PeerSettings::settle);
         let mut statuses = BTreeMap::new();
         for peer in &config.peers {
             peer.check(&config)?;
@@ -115,8 +117,7 @@ impl Speaker {
                 bfd: self.bfd.clone(),
             };
             let fsm = settings.machine(&self.config, rand::random());
-            let target = settings.target(&self.config)?;
-            let peer = Peer::new(fsm, target, settings.clone(), wiring);
+            let peer = Peer::new(fsm, settings.target(&self.config), settings.clone(), wiring);
             peers.push(peer.map_err(|source| Error::Timer { peer: settings.key(), source })?);
         }
         // The peers' own ends are all that keeps the routes' sender waiting for a reader.
@@ -132,6 +133,13 @@ impl Speaker {
 }
 
 impl PeerSettings {
+    /// An unnumbered peer is on its interface, and so is our end.
+    fn settle(&mut self) {
+        if let PeerHost::Interface(name) = &self.host {
+            self.source = LocalEnd::Interface(name.clone());
+        }
+    }
+
     fn check(&self, config: &SpeakerConfig) -> Result<(), Error> {
         match self.source {
             LocalEnd::Address(address) if self.avoid_source.contains(&address) => {
@@ -139,11 +147,18 @@ impl PeerSettings {
             }
             LocalEnd::Address(_) | LocalEnd::Any | LocalEnd::Interface(_) => {}
         }
-        self.target(config)?.probe()
+        if let PeerHost::Interface(name) = &self.host {
+            finder::check(name).map_err(|source| Error::Finder { peer: self.key(), source })?;
+        }
+        self.target(config).probe()
     }
 
-    fn target(&self, config: &SpeakerConfig) -> Result<Target, Error> {
-        let PeerHost::Address(address) = self.host else { return Err(Error::Unnumbered(self.key())) };
+    fn target(&self, config: &SpeakerConfig) -> Target {
+        let address = match self.host {
+            PeerHost::Address(address) => address,
+            // Until its own is found; of the right family and scope for what is checked before.
+            PeerHost::Interface(_) => IpAddr::V6(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0)),
+        };
         let ttl = match self.hops {
             Hops::Default if self.asn == Some(config.local_as) => TTL_IBGP,
             Hops::Default => TTL_EBGP,
@@ -155,7 +170,7 @@ impl PeerSettings {
             Hops::Security(hops) => Some(gtsm::lowest_ttl(hops)),
             Hops::Default | Hops::Multihop(_) => None,
         };
-        Ok(Target { peer, password: self.password.clone(), ttl, lowest_ttl, source: self.source.clone() })
+        Target { peer, password: self.password.clone(), ttl, lowest_ttl, source: self.source.clone() }
     }
 
     fn machine(&self, config: &SpeakerConfig, seed: u64) -> fsm::Config {

@@ -1,7 +1,7 @@
 //! What comes from the peer: the connection itself, and what it says on it.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use ipnetwork::IpNetwork;
 
@@ -19,12 +19,26 @@ impl Peer {
     pub(super) fn on_event(&mut self, side: Side, event: Event) {
         let now = clock::now();
         match event {
+            Event::Found(Ok(address)) => self.found(now, address),
+            Event::Found(Err(error)) => self.fsm.handle(now, side, Input::Down(error.to_string())),
             Event::Dialed(Ok(())) => self.connected(now),
             Event::Dialed(Err(error)) => self.fsm.handle(now, side, Input::Down(format!("connect: {error}"))),
             Event::Readable => self.read(now, side),
             Event::Writable => {}
             Event::Failed(error) => self.lost(now, side, &error.to_string()),
         }
+    }
+
+    /// The router of an unnumbered peer is there. It may be another one than last time.
+    fn found(&mut self, now: Instant, address: Ipv6Addr) {
+        self.links.outgoing = Link::None;
+        if self.target.peer.ip() != IpAddr::V6(address) {
+            let (peer, description) = (self.settings.key(), self.settings.description());
+            tracing::info!(%peer, description, %address, "router found");
+            self.target.peer.set_ip(IpAddr::V6(address));
+        }
+        self.wiring.report.update(|status| status.found = Some(address));
+        self.connect(now);
     }
 
     fn connected(&mut self, now: Instant) {

@@ -1,13 +1,14 @@
 //! The connection of a peer from the dial to its end, and what is known about what travels on it.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use tokio::net::TcpStream;
 
 use super::connection::Connection;
 use crate::bgp::adj_out::AdjOut;
+use crate::bgp::finder::{self, Search};
 use crate::bgp::watchdog::Guard;
 use crate::time::Instant;
 
@@ -19,6 +20,8 @@ const LONGEST_POLL: Duration = Duration::from_millis(5);
 pub(super) enum Link {
     #[default]
     None,
+    /// The router of an unnumbered peer is being looked for.
+    Finding(Search),
     /// A connection is being made.
     Dialing(TcpStream),
     Live(Box<Live>),
@@ -60,6 +63,7 @@ impl Delivery {
 /// What happened on a link.
 #[derive(Debug)]
 pub(super) enum Event {
+    Found(Result<Ipv6Addr, finder::Error>),
     Dialed(io::Result<()>),
     Readable,
     Writable,
@@ -68,9 +72,10 @@ pub(super) enum Event {
 
 impl Link {
     /// Returns when something happens; never, where there is no connection.
-    pub(super) async fn event(&self) -> Event {
+    pub(super) async fn event(&mut self) -> Event {
         match self {
             Self::None => std::future::pending().await,
+            Self::Finding(search) => Event::Found(search.outcome().await),
             Self::Dialing(stream) => Event::Dialed(outcome(stream).await),
             Self::Live(live) => match live.connection.ready().await {
                 Ok(ready) if ready.is_readable() || ready.is_error() => Event::Readable,
@@ -83,7 +88,7 @@ impl Link {
     pub(super) fn adj_out(&mut self) -> Option<&mut AdjOut> {
         match self {
             Self::Live(live) => live.adj_out.as_mut(),
-            Self::None | Self::Dialing(_) => None,
+            Self::None | Self::Finding(_) | Self::Dialing(_) => None,
         }
     }
 
@@ -91,7 +96,7 @@ impl Link {
     pub(super) fn open(&mut self) -> Option<&mut Live> {
         match self {
             Self::Live(live) => Some(&mut **live).filter(|live| live.closing.is_none()),
-            Self::None | Self::Dialing(_) => None,
+            Self::None | Self::Finding(_) | Self::Dialing(_) => None,
         }
     }
 
@@ -99,7 +104,7 @@ impl Link {
     pub(super) fn local(&self) -> Option<SocketAddr> {
         match self {
             Self::Live(live) => Some(live.local),
-            Self::None | Self::Dialing(_) => None,
+            Self::None | Self::Finding(_) | Self::Dialing(_) => None,
         }
     }
 
@@ -107,7 +112,7 @@ impl Link {
     pub(super) fn told(&self) -> Option<&AdjOut> {
         match self {
             Self::Live(live) => live.adj_out.as_ref(),
-            Self::None | Self::Dialing(_) => None,
+            Self::None | Self::Finding(_) | Self::Dialing(_) => None,
         }
     }
 
@@ -116,7 +121,7 @@ impl Link {
         match self {
             Self::Live(live) if live.closing.is_some() => true,
             Self::Live(live) => live.adj_out.as_ref().is_none_or(|adj| adj.outstanding().is_empty()),
-            Self::None | Self::Dialing(_) => true,
+            Self::None | Self::Finding(_) | Self::Dialing(_) => true,
         }
     }
 
@@ -130,7 +135,7 @@ impl Link {
     pub(super) fn next_deadline(&self) -> Option<Instant> {
         match self {
             Self::Live(live) => [live.end(), live.delivery.ask_at, live.closing].into_iter().flatten().min(),
-            Self::None | Self::Dialing(_) => None,
+            Self::None | Self::Finding(_) | Self::Dialing(_) => None,
         }
     }
 }

@@ -32,6 +32,7 @@ pub(super) use stop::StopOrder;
 use super::RouteSet;
 use super::adj_out::{AdjOut, Profile};
 use super::bfd::Service;
+use super::finder::Finder;
 use super::fsm::{self, Action, BySide, Close, Input, Negotiated, Peering, Reason, Side, State, StateName};
 use super::keys::Keys;
 use super::next_hops::{NextHops, OwnAddresses};
@@ -79,6 +80,8 @@ pub(super) struct Peer {
     links: BySide<Link>,
     /// The machine asked for a connection of ours while the last one is still being closed.
     dial_pending: bool,
+    /// Where the peer is unnumbered.
+    finder: Option<Finder>,
     keys: Keys,
     /// From the dial until the connection is made or given up.
     attempt: Option<Attempt>,
@@ -108,6 +111,7 @@ impl Peer {
             fsm: Peering::new(machine, settings.connect),
             keys: Keys::new(settings.password.clone()),
             target,
+            finder: settings.host.interface().map(Finder::start).transpose()?,
             settings,
             wiring,
             links: BySide::default(),
@@ -222,6 +226,13 @@ impl Peer {
             self.dial_pending = true;
             return;
         }
+        match &self.finder {
+            Some(finder) => self.links.outgoing = Link::Finding(finder.find()),
+            None => self.connect(now),
+        }
+    }
+
+    fn connect(&mut self, now: Instant) {
         if let Some(why) = self.held_by_bfd() {
             return self.fsm.handle(now, Side::Outgoing, Input::Down(why));
         }
@@ -278,7 +289,7 @@ impl Peer {
     fn drop_link(&mut self, side: Side) {
         match &self.links[side] {
             Link::Live(live) if !live.connection.is_delivered() => self.reset_link(side),
-            Link::Live(_) | Link::Dialing(_) | Link::None => self.forget_link(side),
+            Link::Live(_) | Link::Finding(_) | Link::Dialing(_) | Link::None => self.forget_link(side),
         }
     }
 
@@ -346,7 +357,9 @@ impl Peer {
         // Segments that came and were dropped for their TTL leave nothing for a password to explain.
         let explained = ttl.is_some_and(|ttl| ttl.dropped.is_some_and(|dropped| dropped > 0));
         let md5 = self.evidence(reason).filter(|md5| md5.has_password || !explained).map(|md5| md5.to_string());
-        let unreached = from == StateName::Connect && matches!(reason, Reason::ConnectTimeout | Reason::Down(_));
+        let unreached = self.finder.is_none()
+            && from == StateName::Connect
+            && matches!(reason, Reason::ConnectTimeout | Reason::Down(_));
         let ttl = ttl.map(|ttl| ttl.to_string());
         let hops = (unreached && self.target.is_out_of_reach()).then(|| match self.settings.hops {
             Hops::Security(_) => NOT_ONE_HOP.to_owned(),

@@ -86,7 +86,7 @@ impl Peer {
         let why = match &self.links[side] {
             Link::Live(live) if live.guard.fired() => WATCHDOG,
             Link::Live(live) if live.is_over(now) => OVER,
-            Link::Live(_) | Link::Dialing(_) | Link::None => return,
+            Link::Live(_) | Link::Finding(_) | Link::Dialing(_) | Link::None => return,
         };
         self.reset_link(side);
         self.lost(now, side, why);

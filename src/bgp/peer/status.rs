@@ -1,7 +1,7 @@
 //! What the rest of the program may know about a peer.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use ipnetwork::IpNetwork;
@@ -22,6 +22,8 @@ pub struct PeerStatus {
     pub state: StateName,
     /// Since when.
     pub since: Instant,
+    /// The address of the router that was found last, where the peer is unnumbered.
+    pub found: Option<Ipv6Addr>,
     /// Our end of the connection.
     pub local: Option<SocketAddr>,
     /// What was negotiated, in OpenConfirm (from its OPEN on) and Established; its hold time bounds how long the peer
@@ -50,6 +52,7 @@ impl PeerStatus {
             has_password,
             state: StateName::Idle,
             since: now,
+            found: None,
             local: None,
             negotiated: None,
             outstanding: BTreeSet::new(),

@@ -19,6 +19,7 @@ fn a_session_comes_up_announces_withdraws_and_ends() {
             has_password: false,
             state: StateName::Established,
             since: status.since,
+            found: None,
             local: Some(local),
             negotiated: Some(negotiated),
             outstanding: [vip()].into(),
