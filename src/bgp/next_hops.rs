@@ -13,11 +13,24 @@ pub struct OwnAddresses {
     pub session: IpAddr,
     /// One of the other family on the same interface, if there is one.
     pub beside: Option<IpAddr>,
+    /// Our link-local one there, where the session is one over IPv6 and the peer on the same link.
+    pub link_local: Option<Ipv6Addr>,
 }
 
 impl OwnAddresses {
     fn find<A>(&self, of_family: impl Fn(IpAddr) -> Option<A>) -> Option<A> {
         [Some(self.session), self.beside].into_iter().flatten().find_map(of_family)
+    }
+
+    /// RFC 2545 §3: the global address, and behind it the link-local one of a link that is shared with the peer. Where
+    /// the session itself is one of link-local addresses there is only that: a global address of ours may be on no
+    /// network of the peer's, and would be preferred all the same (BIRD 2).
+    fn v6(&self) -> Option<NextHop> {
+        match (self.find(global), self.link_local) {
+            (Some(global), link_local) => Some(NextHop::V6 { global, link_local }),
+            (None, Some(alone)) => Some(NextHop::V6 { global: alone, link_local: None }),
+            (None, None) => None,
+        }
     }
 }
 
@@ -36,10 +49,9 @@ impl NextHops {
     #[must_use]
     pub fn choose(own: &OwnAddresses, settings: &PeerSettings, negotiated: &Negotiated) -> Self {
         let v6 = match settings.next_hop_v6 {
-            Choice::Fixed(address) => Some(address),
-            Choice::Own => own.find(global),
+            Choice::Fixed(global) => Some(NextHop::V6 { global, link_local: None }),
+            Choice::Own => own.v6(),
         };
-        let v6 = v6.map(|global| NextHop::V6 { global, link_local: None });
         let over_v6 = negotiated.extended_next_hop && own.session.is_ipv6();
         let v4 = match settings.next_hop_v4 {
             Choice::Fixed(address) => Some(NextHop::V4(address)),
@@ -53,7 +65,7 @@ impl NextHops {
     }
 }
 
-/// A link-local address means nothing beyond the link, and alone is no next hop (RFC 2545 §3).
+/// A link-local address means nothing beyond the link.
 fn global(address: IpAddr) -> Option<Ipv6Addr> {
     match address {
         IpAddr::V6(v6) => Some(v6).filter(|v6| !v6.is_unicast_link_local()),

@@ -220,6 +220,20 @@ pub(super) fn other_family_hop(
     hops.filter(|hop| !is_link_local(*hop)).find(|hop| may_be(*hop))
 }
 
+/// Our link-local address on the interface of a session from `local`, if that is one over IPv6 and `peer` is on the
+/// same link; of several the first that the kernel lists.
+pub(super) fn link_local_hop(addresses: &[LocalAddress], local: IpAddr, peer: IpAddr) -> Option<Ipv6Addr> {
+    let IpAddr::V6(own) = local else { return None };
+    if own.is_unicast_link_local() {
+        return Some(own);
+    }
+    let link = addresses.iter().find(|entry| entry.address == local && is_on_link(entry, peer))?;
+    addresses.iter().filter(|other| other.interface == link.interface).find_map(|other| match other.address {
+        IpAddr::V6(v6) => Some(v6).filter(Ipv6Addr::is_unicast_link_local),
+        IpAddr::V4(_) => None,
+    })
+}
+
 pub(super) const fn is_link_local(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => v4.is_link_local(),

@@ -24,7 +24,7 @@ fn negotiated(extended_next_hop: bool) -> Negotiated {
 #[track_caller]
 fn chosen(session: &str, beside: Option<&str>, settings: &PeerSettings, extended: bool, expected: [Option<&str>; 2]) {
     let ip = |text: &str| text.parse::<IpAddr>().unwrap();
-    let own = OwnAddresses { session: ip(session), beside: beside.map(ip) };
+    let own = OwnAddresses { session: ip(session), beside: beside.map(ip), link_local: None };
     let [v4, v6] = expected.map(|hop| hop.map(|hop| NextHop::from(ip(hop))));
     assert_eq!(NextHops::choose(&own, settings, &negotiated(extended)), NextHops { v4, v6 });
 }
@@ -50,6 +50,25 @@ fn what_the_operator_gives_counts_before_them_for_its_family() {
     chosen("2001:db8::1", Some("10.0.0.1"), &fixed, true, [Some("192.0.2.1"), Some("2001:db8:f::1")]);
     let only_v6 = PeerSettings { next_hop_v4: Choice::Own, ..fixed };
     chosen("10.0.0.1", None, &only_v6, false, [Some("10.0.0.1"), Some("2001:db8:f::1")]);
+}
+
+/// RFC 2545 §3.
+#[test]
+fn on_a_shared_link_the_link_local_address_stands_behind_the_global_one_or_alone() {
+    let (global, link_local) = ("2001:db8::1".parse().unwrap(), "fe80::1".parse().unwrap());
+    let own = |session: IpAddr| OwnAddresses { session, beside: None, link_local: Some(link_local) };
+    let hops = |own: OwnAddresses, extended| NextHops::choose(&own, &settings(), &negotiated(extended));
+    let both = Some(NextHop::V6 { global, link_local: Some(link_local) });
+    let alone = Some(NextHop::V6 { global: link_local, link_local: None });
+    assert_eq!(hops(own(global.into()), false), NextHops { v4: None, v6: both });
+    assert_eq!(hops(own(global.into()), true), NextHops { v4: both, v6: both });
+    assert_eq!(hops(own(link_local.into()), false), NextHops { v4: None, v6: alone });
+    // An IPv4 route needs no IPv4 address on the link.
+    assert_eq!(hops(own(link_local.into()), true), NextHops { v4: alone, v6: alone });
+    // What the operator gives may be anywhere.
+    let fixed = PeerSettings { next_hop_v6: Choice::Fixed(global), ..settings() };
+    let expected = NextHops { v4: None, v6: Some(NextHop::V6 { global, link_local: None }) };
+    assert_eq!(NextHops::choose(&own(link_local.into()), &fixed, &negotiated(false)), expected);
 }
 
 /// RFC 8950: where it is agreed, and the session is one over IPv6.

@@ -258,7 +258,8 @@ impl Peer {
     fn come_up(&mut self, side: Side, negotiated: &Negotiated) {
         let Link::Live(live) = &mut self.links[side] else { return };
         let _ = socket::set_user_timeout(live.connection.stream(), user_timeout(negotiated.hold_time));
-        let own = own_addresses(live.local.ip(), &self.settings, &self.wiring.routes.borrow());
+        let ends = (live.local.ip(), self.target.peer.ip());
+        let own = own_addresses(ends, &self.settings, &self.wiring.routes.borrow());
         let hops = NextHops::choose(&own, &self.settings, negotiated);
         live.adj_out = Some(AdjOut::new(Profile {
             local_as: self.local_as,
@@ -380,8 +381,8 @@ impl Peer {
     }
 }
 
-/// Our end of the session, and the address of the other family beside it. No VIP is one.
-fn own_addresses(local: IpAddr, settings: &PeerSettings, routes: &RouteSet) -> OwnAddresses {
+/// Our end of the session and what is beside it on its network. No VIP is one.
+fn own_addresses((local, peer): (IpAddr, IpAddr), settings: &PeerSettings, routes: &RouteSet) -> OwnAddresses {
     let may_be = |hop: IpAddr| {
         let is_vip = settings.avoid_source.contains(&hop) || routes.contains_key(&IpNetwork::from(hop));
         !is_vip && (settings.loopback_next_hop || !hop.is_loopback())
@@ -392,7 +393,11 @@ fn own_addresses(local: IpAddr, settings: &PeerSettings, routes: &RouteSet) -> O
         // Several interfaces may have this address: VLANs share that of their device.
         addresses.retain(|own| own.interface == *name);
     }
-    OwnAddresses { session: local, beside: socket::other_family_hop(&addresses, local, may_be) }
+    OwnAddresses {
+        session: local,
+        beside: socket::other_family_hop(&addresses, local, may_be),
+        link_local: socket::link_local_hop(&addresses, local, peer),
+    }
 }
 
 #[cfg(test)]

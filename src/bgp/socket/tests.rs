@@ -57,6 +57,15 @@ fn the_next_hop_of_the_other_family_is_on_the_interface_of_the_session() {
     assert_eq!(hop("192.0.2.7").as_deref(), Some("2001:db8::7"));
     assert_eq!(hop("2001:db8::7").as_deref(), Some("192.0.2.7"));
     assert_eq!(hop("fe80::7").as_deref(), Some("192.0.2.7"));
+    let link_local = |from: &str, peer: &str| {
+        let hop = link_local_hop(&addresses, from.parse().unwrap(), peer.parse().unwrap());
+        hop.map(|hop| hop.to_string())
+    };
+    assert_eq!(link_local("2001:db8::7", "2001:db8::1").as_deref(), Some("fe80::7"));
+    assert_eq!(link_local("2001:db8::7", "2001:db8:1::1"), None);
+    assert_eq!(link_local("192.0.2.7", "192.0.2.1"), None);
+    assert_eq!(link_local("fd00:17::1", "fd00:17::2"), None);
+    assert_eq!(link_local("fe80::7", "fe80::1").as_deref(), Some("fe80::7"));
     // No other interface helps out.
     assert_eq!(hop("10.0.0.7"), None);
     assert_eq!(hop("10.0.0.99"), None);
