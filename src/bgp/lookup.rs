@@ -195,11 +195,14 @@ mod tests {
         Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, last)
     }
 
+    /// After so many milliseconds, of this neighbour.
+    type Heard = (u64, u16, Sign);
+
     const ROUTER: Sign = Sign::Advertisement { lifetime: Duration::from_secs(30) };
     const NO_DEFAULT_ROUTER: Sign = Sign::Advertisement { lifetime: Duration::ZERO };
 
     /// What becomes of a look-up that hears this, and after how many milliseconds.
-    fn look(lookup: &mut Lookup, from: Instant, heard: &[(u64, u16, Sign)]) -> (u64, Result<Ipv6Addr, Unfound>) {
+    fn look(lookup: &mut Lookup, from: Instant, heard: &[Heard]) -> (u64, Result<Ipv6Addr, Unfound>) {
         lookup.begin(from);
         let mut heard = heard.to_vec();
         loop {
@@ -220,14 +223,14 @@ mod tests {
         }
     }
 
-    fn found(heard: &[(u64, u16, Sign)]) -> (u64, Result<Ipv6Addr, Unfound>) {
+    fn found(heard: &[Heard]) -> (u64, Result<Ipv6Addr, Unfound>) {
         look(&mut Lookup::default(), START, heard)
     }
 
     #[test]
     fn the_best_kind_of_answer_counts() {
         let several = |all: &[u16]| Err(Unfound::Several(all.iter().map(|last| ip(*last)).collect()));
-        let cases: [(&[(u64, u16, Sign)], _); 9] = [
+        let cases: [(&[Heard], _); 9] = [
             (&[], (3600, Err(Unfound::Nobody))),
             (&[(1, 1, Sign::RouterEcho)], (201, Ok(ip(1)))),
             (&[(1, 1, Sign::NodeEcho), (1, 2, Sign::NodeEcho), (2, 1, Sign::RouterEcho)], (202, Ok(ip(1)))),
