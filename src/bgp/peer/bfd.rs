@@ -66,6 +66,13 @@ impl Peer {
         bfd.handle.aim(Path { local: local.ip(), remote: remote.ip(), scope, interface, reach });
     }
 
+    /// The peer is somewhere else now: BFD runs there once BGP goes there.
+    pub(super) fn aim_bfd_anew(&mut self) {
+        if let Some(bfd) = &mut self.bfd {
+            bfd.is_aimed = false;
+        }
+    }
+
     /// Why BGP must wait for BFD, where it must: it is strict, and not Up. Sees to it that it runs.
     pub(super) fn held_by_bfd(&mut self) -> Option<String> {
         let bfd = self.bfd.as_ref().filter(|bfd| bfd.is_strict && !bfd.handle.is_up())?;

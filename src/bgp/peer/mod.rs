@@ -194,7 +194,7 @@ impl Peer {
             Link::Live(live) if live.closing.is_none() && live.connection.has_room() => {
                 live.adj_out.as_ref().is_some_and(|adj| !adj.is_told())
             }
-            Link::Live(_) | Link::Dialing(_) | Link::None => false,
+            Link::Live(_) | Link::Finding(_) | Link::Dialing(_) | Link::None => false,
         })
     }
 
