@@ -18,8 +18,10 @@ const LEAVING: &str = "vipcast is shutting down on this node";
 /// How long ending the sessions in good order may take: delivering withdrawals, saying goodbye. A router that does
 /// not close its side keeps us for all of it, so it is short: the next node waits for the lease.
 const GOODBYE: Duration = Duration::from_millis(1500);
-/// How long unbinding may take after that.
+/// How long unbinding may take after that, whatever the number of addresses.
 const UNBIND: Duration = Duration::from_millis(500);
+/// And for each of them: the kernel goes through all that are there.
+const UNBIND_EACH: Duration = Duration::from_millis(2);
 /// How long releasing the lease may take after that; a lease not released expires by itself.
 const RELEASE: Duration = Duration::from_secs(2);
 /// The station that ends by itself when it is told to stop.
@@ -93,9 +95,10 @@ impl Node {
             facts.standing = Standing::Follower(if twin { Holder::Twin } else { Holder::Elsewhere });
         });
         let twin = self.facts.borrow().standing == Standing::Follower(Holder::Twin);
+        let count = u32::try_from(self.bound.borrow().len()).unwrap_or(u32::MAX);
         tokio::select! {
             _ = self.bound.wait_for(|bound| twin || bound.is_empty()) => {}
-            () = sleep_until(now() + UNBIND) => tracing::warn!("leaving addresses behind: unbinding them took too long"),
+            () = sleep_until(now() + UNBIND + UNBIND_EACH * count) => tracing::warn!("leaving addresses behind: unbinding them took too long"),
         }
         if let Some(lease) = self.lease {
             lease.releaser.release(now() + RELEASE).await;

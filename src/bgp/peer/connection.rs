@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 
 use crate::bgp::fsm::{Input, StateName};
 use crate::bgp::sockopt;
-use crate::wire::bgp::{Inbox, MessageType, Outgoing, Session, decode, encode};
+use crate::wire::bgp::{Inbox, MessageType, Outgoing, Packer, Session, decode, encode};
 
 /// UPDATEs are put into the buffer while it is shorter than this. Beyond, they wait in the Adj-RIB-Out, where a
 /// withdrawal still overtakes them.
@@ -60,8 +60,14 @@ impl Connection {
         self.outbox.extend(encode(message, session));
     }
 
-    pub(super) fn has_room(&self) -> bool {
-        self.outbox.len() < WRITE_BUFFER
+    /// Messages that are ready to go.
+    pub(super) fn queue_packed(&mut self, messages: Packer<'_>) {
+        self.outbox.extend(messages.finish());
+    }
+
+    /// Whether there is room for more than these bytes.
+    pub(super) fn has_room(&self, beside: usize) -> bool {
+        self.outbox.len() + beside < WRITE_BUFFER
     }
 
     pub(super) fn is_flushed(&self) -> bool {

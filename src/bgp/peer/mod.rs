@@ -191,7 +191,7 @@ impl Peer {
     /// Whether UPDATEs wait that the write buffer has room for. While it has none, the kernel says when it does.
     fn has_more_to_tell(&self) -> bool {
         self.links.iter().any(|link| match link {
-            Link::Live(live) if live.closing.is_none() && live.connection.has_room() => {
+            Link::Live(live) if live.closing.is_none() && live.connection.has_room(0) => {
                 live.adj_out.as_ref().is_some_and(|adj| !adj.is_told())
             }
             Link::Live(_) | Link::Finding(_) | Link::Dialing(_) | Link::None => false,

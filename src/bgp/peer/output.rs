@@ -10,7 +10,7 @@ use crate::bgp::fsm::{BySide, Input, Side};
 use crate::bgp::settings::PeerSettings;
 use crate::clock;
 use crate::time::Instant;
-use crate::wire::bgp::{Outgoing, Route, Update};
+use crate::wire::bgp::{Packer, Route, Update};
 
 const OVER: &str = "the entitlement ran out before a withdrawal was delivered: connection reset";
 const WATCHDOG: &str = "the entitlement ran out while this program hung: connection reset by the watchdog";
@@ -22,13 +22,14 @@ impl Peer {
         let session = self.fsm.session(side);
         let Some(live) = self.links[side].open() else { return };
         let Some(adj) = &mut live.adj_out else { return };
-        let mut told = false;
-        while live.connection.has_room() {
+        let mut messages = Packer::new(&session);
+        while live.connection.has_room(messages.len()) {
             let Some(next) = adj.poll(now) else { break };
             log(&self.settings, &next);
-            live.connection.queue(&Outgoing::Update(next.update), &session);
-            told = true;
+            messages.push(next.update);
         }
+        let told = !messages.is_empty();
+        live.connection.queue_packed(messages);
         if told {
             live.delivery.expect(live.connection.queued());
         }

@@ -16,6 +16,7 @@ mod multiprotocol;
 mod next_hop;
 mod notification;
 mod open;
+mod pack;
 mod prefix;
 mod update;
 
@@ -28,6 +29,7 @@ pub use header::{HEADER_LEN, MAX_LEN, MessageType, frame_len, message_type};
 pub use inbox::Inbox;
 pub use next_hop::NextHop;
 pub use notification::{ErrorCode, error};
+pub use pack::Packer;
 
 use crate::wire::reader::Reader;
 
@@ -143,7 +145,7 @@ pub enum Capability {
     },
 }
 
-/// What we tell a peer about routes: one thing a message (RFC 7606 §5.1).
+/// What we tell a peer about routes: one thing a message (RFC 7606 §5.1), though of many prefixes by a [`Packer`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Update {
     /// A route.

@@ -52,23 +52,21 @@ pub(super) fn is_martian(next_hop: IpAddr) -> bool {
     }
 }
 
-/// The value of an MP_REACH_NLRI of one prefix.
-pub(super) fn encode_reach(prefix: IpNetwork, next_hop: NextHop) -> Vec<u8> {
+/// The value of an MP_REACH_NLRI.
+pub(super) fn encode_reach(family: Family, prefixes: &[IpNetwork], next_hop: NextHop) -> Vec<u8> {
     let next_hop = next_hop.octets();
-    let mut value = family_header(Family::of(prefix));
+    let mut value = family_header(family);
     value.push(header::len8(next_hop.len()));
     value.extend(next_hop);
     value.push(0); // Reserved
-    prefix::encode(prefix, &mut value);
+    prefixes.iter().for_each(|&prefix| prefix::encode(prefix, &mut value));
     value
 }
 
-/// The value of an MP_UNREACH_NLRI: without a prefix, the family's End-of-RIB (RFC 4724 §2).
-pub(super) fn encode_unreach(family: Family, withdrawn: Option<IpNetwork>) -> Vec<u8> {
+/// The value of an MP_UNREACH_NLRI: without prefixes, the family's End-of-RIB (RFC 4724 §2).
+pub(super) fn encode_unreach(family: Family, withdrawn: &[IpNetwork]) -> Vec<u8> {
     let mut value = family_header(family);
-    if let Some(withdrawn) = withdrawn {
-        prefix::encode(withdrawn, &mut value);
-    }
+    withdrawn.iter().for_each(|&prefix| prefix::encode(prefix, &mut value));
     value
 }
 

@@ -31,6 +31,11 @@ pub(super) fn encode(prefix: IpNetwork, out: &mut Vec<u8>) {
     }
 }
 
+/// How many octets it takes.
+pub(super) fn len(prefix: IpNetwork) -> usize {
+    1 + octets(prefix.prefix())
+}
+
 fn octets(bits: u8) -> usize {
     usize::from(bits).div_ceil(8)
 }

@@ -142,23 +142,31 @@ impl Scan {
 
 pub(super) fn encode(update: &Update, session: &Session) -> Vec<u8> {
     match update {
-        Update::Announce(route) => announce(route, session),
-        Update::Withdraw(IpNetwork::V4(prefix)) => body(&field(IpNetwork::V4(*prefix)), &[], &[]),
-        Update::Withdraw(IpNetwork::V6(prefix)) => unreach(Family::Ipv6Unicast, Some(IpNetwork::V6(*prefix))),
+        Update::Announce(Route { prefix, .. }) | Update::Withdraw(prefix) => encode_all(update, &[*prefix], session),
+        Update::EndOfRib(_) => encode_all(update, &[], session),
+    }
+}
+
+/// The same of all these prefixes, which are of one family.
+pub(super) fn encode_all(update: &Update, prefixes: &[IpNetwork], session: &Session) -> Vec<u8> {
+    match update {
+        Update::Announce(route) => announce(route, prefixes, session),
+        Update::Withdraw(IpNetwork::V4(_)) => body(&field(prefixes), &[], &[]),
+        Update::Withdraw(IpNetwork::V6(_)) => unreach(Family::Ipv6Unicast, prefixes),
         Update::EndOfRib(Family::Ipv4Unicast) => body(&[], &[], &[]),
-        Update::EndOfRib(Family::Ipv6Unicast) => unreach(Family::Ipv6Unicast, None),
+        Update::EndOfRib(Family::Ipv6Unicast) => unreach(Family::Ipv6Unicast, &[]),
     }
 }
 
 /// Attributes in the order of their codes (RFC 4271 §5), but MP_REACH_NLRI before them all (RFC 7606 §5.1).
-fn announce(route: &Route, session: &Session) -> Vec<u8> {
+fn announce(route: &Route, prefixes: &[IpNetwork], session: &Session) -> Vec<u8> {
     let mut attributes = Vec::with_capacity(96);
     let own_next_hop = match (route.prefix, route.next_hop) {
         (IpNetwork::V4(_), NextHop::V4(next_hop)) => Some(next_hop.octets()),
         (IpNetwork::V4(_), NextHop::V6 { .. }) | (IpNetwork::V6(_), NextHop::V4(_) | NextHop::V6 { .. }) => None,
     };
     if own_next_hop.is_none() {
-        let value = multiprotocol::encode_reach(route.prefix, route.next_hop);
+        let value = multiprotocol::encode_reach(Family::of(route.prefix), prefixes, route.next_hop);
         attribute::push(&mut attributes, attribute::MP_REACH_NLRI, &value);
     }
     attribute::push(&mut attributes, attribute::ORIGIN, &[0]); // IGP
@@ -173,7 +181,7 @@ fn announce(route: &Route, session: &Session) -> Vec<u8> {
     if let Some(local_pref) = route.local_pref.filter(|_| session.ibgp) {
         attribute::push(&mut attributes, attribute::LOCAL_PREF, &local_pref.to_be_bytes());
     }
-    let nlri = own_next_hop.map(|_| field(route.prefix)).unwrap_or_default();
+    let nlri = own_next_hop.map(|_| field(prefixes)).unwrap_or_default();
     last_attributes(&mut attributes, nlri.len(), route, session);
     body(&[], &attributes, &nlri)
 }
@@ -232,15 +240,15 @@ fn four_octet_path(path: &[u32]) -> Vec<u8> {
     attribute::encode_path(path, |asn| asn.to_be_bytes().to_vec())
 }
 
-fn unreach(family: Family, withdrawn: Option<IpNetwork>) -> Vec<u8> {
+fn unreach(family: Family, withdrawn: &[IpNetwork]) -> Vec<u8> {
     let mut attributes = Vec::new();
     attribute::push(&mut attributes, attribute::MP_UNREACH_NLRI, &multiprotocol::encode_unreach(family, withdrawn));
     body(&[], &attributes, &[])
 }
 
-fn field(prefix: IpNetwork) -> Vec<u8> {
+fn field(prefixes: &[IpNetwork]) -> Vec<u8> {
     let mut field = Vec::new();
-    prefix::encode(prefix, &mut field);
+    prefixes.iter().for_each(|&prefix| prefix::encode(prefix, &mut field));
     field
 }
 

@@ -42,7 +42,8 @@ fn a_peer_that_does_not_read_loses_what_is_over() {
     // More than the peer's kernel takes: the withdrawals wait behind it.
     let until = clock::now() + Duration::from_secs(1);
     let wish = RouteWish::new(Until::At(until));
-    let many = (0..1000_u32).map(|i| (IpNetwork::from(IpAddr::V4(Ipv4Addr::from_bits(0x0a40_0000 + i))), wish.clone()));
+    let many =
+        (0..10_000_u32).map(|i| (IpNetwork::from(IpAddr::V4(Ipv4Addr::from_bits(0x0a40_0000 + i))), wish.clone()));
     running.routes.send_replace(many.collect());
     while rustix::io::ioctl_fionread(&script.stream).unwrap() == 0 {
         assert!(clock::now() < until, "nothing was told");

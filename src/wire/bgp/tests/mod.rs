@@ -5,6 +5,7 @@ mod golden;
 mod header;
 mod notification;
 mod open;
+mod pack;
 mod properties;
 mod route_refresh;
 mod third_party;

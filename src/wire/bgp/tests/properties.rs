@@ -9,7 +9,7 @@ use proptest::sample::Index;
 
 use super::*;
 
-fn sessions() -> impl Strategy<Value = Session> {
+pub(super) fn sessions() -> impl Strategy<Value = Session> {
     (any::<bool>(), any::<bool>()).prop_map(|(four_octet_as, ibgp)| Session { four_octet_as, ibgp })
 }
 
@@ -62,7 +62,7 @@ pub(super) fn decorated_routes() -> impl Strategy<Value = Route> {
     })
 }
 
-fn updates() -> impl Strategy<Value = Update> {
+pub(super) fn updates() -> impl Strategy<Value = Update> {
     prop_oneof![
         decorated_routes().prop_map(Update::Announce),
         prefixes().prop_map(Update::Withdraw),
