@@ -28,6 +28,7 @@ pub(super) fn settings(config: &Config, router_id: Ipv4Addr) -> SpeakerConfig {
         router_id,
         hold_time: config.bgp.hold_time,
         keepalive: config.bgp.keepalive,
+        listen_port: config.bgp.listen_port,
         peers: config.bgp.peers.iter().map(|peer| peer_settings(peer, &vips)).collect(),
     }
 }

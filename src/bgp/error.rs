@@ -1,7 +1,7 @@
 //! What can go wrong with the speaker's own set-up and sockets.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use super::settings::PeerKey;
 
@@ -97,4 +97,49 @@ pub enum Error {
         /// What the kernel says.
         source: io::Error,
     },
+    /// Nobody knows from where it would come.
+    #[error(
+        "peer {0} is unnumbered and may dial us, so its password cannot be set: the kernel wants its address; give the \
+         address, or let us dial it"
+    )]
+    AwaitedUnnumbered(PeerKey),
+    /// Which of them a connection belongs to cannot be known.
+    #[error("peers {one} and {other} have one address, and both may dial us: let us dial at least one of them")]
+    SameHost {
+        /// The first of them.
+        one: PeerKey,
+        /// The second.
+        other: PeerKey,
+    },
+    /// Somebody else listens there.
+    #[error(
+        "cannot listen for peers at {at}: the address is in use, probably by another BGP program on this host; stop it, or \
+         choose another port (--bgpListenPort), or let us dial all peers"
+    )]
+    PortInUse {
+        /// Where.
+        at: SocketAddr,
+    },
+    /// Low ports are for the privileged.
+    #[error(
+        "cannot listen for peers at {at}: permission denied; give this program CAP_NET_BIND_SERVICE, or choose a port from \
+         1024 on (--bgpListenPort), or let us dial all peers"
+    )]
+    PortDenied {
+        /// Where.
+        at: SocketAddr,
+    },
+    /// A step on the way to listening.
+    #[error("{step} at {at}: {source}")]
+    Listen {
+        /// Where.
+        at: SocketAddr,
+        /// What was tried.
+        step: &'static str,
+        /// What the kernel says.
+        source: io::Error,
+    },
+    /// The runtime does not take the sockets.
+    #[error("accept connections: {0}")]
+    Accept(io::Error),
 }

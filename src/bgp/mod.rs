@@ -6,7 +6,7 @@
 //!                                           └─► watchdog               one plain thread, resets what is over
 //! ```
 //!
-//! What this does not do: it keeps no received route, it does not listen, and it knows nothing of leases: a route
+//! What this does not do: it keeps no received route, and it knows nothing of leases: a route
 //! comes with the end of its entitlement, and no byte keeps it alive beyond that.
 
 use std::collections::BTreeMap;
@@ -30,6 +30,8 @@ mod settings;
 mod error;
 #[cfg(feature = "daemon")]
 mod finder;
+#[cfg(feature = "daemon")]
+mod listener;
 #[cfg(feature = "daemon")]
 mod peer;
 #[cfg(feature = "daemon")]

@@ -20,6 +20,8 @@ pub struct SpeakerConfig {
     pub hold_time: Duration,
     /// The longest interval of KEEPALIVEs.
     pub keepalive: Duration,
+    /// The port at which peers may dial us; 0: any that is free.
+    pub listen_port: u16,
     /// Whom to talk to.
     pub peers: Vec<PeerSettings>,
 }

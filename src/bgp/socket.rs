@@ -17,7 +17,7 @@ use super::settings::{LocalEnd, PeerKey};
 use super::sockopt::{self, LocalAddress};
 
 /// Internet control, CS6: what routers give BGP.
-const TRAFFIC_CLASS: u32 = 0xc0;
+pub(super) const TRAFFIC_CLASS: u32 = 0xc0;
 
 /// TCP keepalive (RFC 9293 §3.8.4): after this silence the peer's kernel is asked whether it is there, and again at the
 /// interval. Nothing else asks with hold time 0, or while the peer's OPEN is awaited. How long it may stay silent is
@@ -95,16 +95,26 @@ impl Target {
         (self.ttl == 1 || self.lowest_ttl == Some(u8::MAX)) && sockopt::local_addresses().is_ok_and(|all| !on_link(all))
     }
 
+    /// Gives a connection that the peer made the options of one that we make. Its key, if there is one, it has from
+    /// the socket that listened.
+    ///
+    /// # Errors
+    /// The step that failed.
+    pub fn adopt(&self, stream: &TcpStream) -> Result<(), Error> {
+        let socket = SockRef::from(stream);
+        self.set_options(&socket)
+    }
+
     /// A socket of the peer's family with all its options, bound to nothing.
     fn socket(&self) -> Result<Socket, Error> {
         let domain = Domain::for_address(self.peer);
         let socket = Socket::new(domain, Type::STREAM.nonblocking().cloexec(), Some(Protocol::TCP))
             .map_err(|e| self.failed("open a socket", e))?;
-        self.set_hops(&socket).map_err(|e| self.failed("set the TTL", e))?;
-        if let Some(lowest) = self.lowest_ttl {
-            sockopt::set_lowest_ttl(&socket, self.peer.ip(), lowest)
-                .map_err(|source| Error::TtlRefused { peer: self.peer.into(), source })?;
+        if self.peer.is_ipv6() {
+            // A v4-mapped peer would slip past the key, which is set for the pure address.
+            socket.set_only_v6(true).map_err(|e| self.failed("set IPv6 only", e))?;
         }
+        self.set_options(&socket)?;
         if let Some(password) = &self.password {
             let (peer, length) = (PeerKey::from(self.peer), password.expose_secret().len());
             if !(1..=sockopt::LONGEST_KEY).contains(&length) {
@@ -113,9 +123,17 @@ impl Target {
             sockopt::set_md5_key(&socket, self.peer.ip(), password)
                 .map_err(|source| Error::Md5Refused { peer, source })?;
         }
-        let keepalive = socket.set_tcp_keepalive(&KEEPALIVE);
-        keepalive.and_then(|()| socket.set_tcp_nodelay(true)).map_err(|e| self.failed("set TCP options", e))?;
         Ok(socket)
+    }
+
+    fn set_options(&self, socket: &Socket) -> Result<(), Error> {
+        self.set_hops(socket).map_err(|e| self.failed("set the TTL", e))?;
+        if let Some(lowest) = self.lowest_ttl {
+            sockopt::set_lowest_ttl(socket, self.peer.ip(), lowest)
+                .map_err(|source| Error::TtlRefused { peer: self.peer.into(), source })?;
+        }
+        let keepalive = socket.set_tcp_keepalive(&KEEPALIVE);
+        keepalive.and_then(|()| socket.set_tcp_nodelay(true)).map_err(|e| self.failed("set TCP options", e))
     }
 
     fn set_hops(&self, socket: &Socket) -> io::Result<()> {
@@ -125,8 +143,6 @@ impl Target {
                 socket.set_tos_v4(TRAFFIC_CLASS)
             }
             SocketAddr::V6(_) => {
-                // A v4-mapped peer would slip past the key, which is set for the pure address.
-                socket.set_only_v6(true)?;
                 socket.set_unicast_hops_v6(self.ttl.into())?;
                 socket.set_tclass_v6(TRAFFIC_CLASS)
             }
@@ -138,9 +154,7 @@ impl Target {
         let (SocketAddr::V6(v6), LocalEnd::Interface(name)) = (self.peer, &self.source) else {
             return Ok(self.peer.into());
         };
-        let udp = UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0)).map_err(|e| self.failed("open a socket", e))?;
-        let index = rustix::net::netdevice::name_to_index(&udp, name)
-            .map_err(|e| self.failed("find the source interface", e.into()))?;
+        let index = interface_index(name).map_err(|e| self.failed("find the source interface", e))?;
         let scope = if v6.ip().is_unicast_link_local() { index } else { 0 };
         Ok(SocketAddrV6::new(*v6.ip(), v6.port(), 0, scope).into())
     }
@@ -239,6 +253,12 @@ pub(super) const fn is_link_local(address: IpAddr) -> bool {
         IpAddr::V4(v4) => v4.is_link_local(),
         IpAddr::V6(v6) => v6.is_unicast_link_local(),
     }
+}
+
+/// The index of an interface.
+pub(super) fn interface_index(name: &str) -> io::Result<u32> {
+    let udp = UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0))?;
+    Ok(rustix::net::netdevice::name_to_index(&udp, name)?)
 }
 
 /// Sets how long the peer may leave bytes unacknowledged before the kernel gives the connection up. Only for one that

@@ -14,6 +14,7 @@ use super::error::Error;
 use super::finder;
 use super::fsm;
 use super::gtsm;
+use super::listener::{Door, Listener};
 use super::peer::{Peer, PeerStatus, Report, StopOrder, Wiring};
 use super::settings::{Hops, LocalEnd, Passwords, PeerHost, PeerKey, PeerSettings, SpeakerConfig};
 use super::socket::Target;
@@ -26,12 +27,13 @@ use crate::time::Instant;
 const TTL_EBGP: u8 = 1;
 const TTL_IBGP: u8 = 64;
 
-/// All peers, ready to be dialled.
+/// All peers, ready to be dialled or waited for.
 #[derive(Debug)]
 pub struct Speaker {
     config: SpeakerConfig,
     watchdog: Watchdog,
     bfd: Option<bfd::Service>,
+    listener: Option<Listener>,
     board: Arc<watch::Sender<BTreeMap<PeerKey, PeerStatus>>>,
     passwords: watch::Receiver<Passwords>,
     stop: watch::Receiver<Option<StopOrder>>,
@@ -43,6 +45,7 @@ pub struct SpeakerHandle {
     board: Arc<watch::Sender<BTreeMap<PeerKey, PeerStatus>>>,
     passwords: Arc<watch::Sender<Passwords>>,
     stop: Arc<watch::Sender<Option<StopOrder>>>,
+    listens_at: Arc<[SocketAddr]>,
 }
 
 impl SpeakerHandle {
@@ -51,6 +54,12 @@ impl SpeakerHandle {
     #[must_use]
     pub fn status(&self) -> watch::Receiver<BTreeMap<PeerKey, PeerStatus>> {
         self.board.subscribe()
+    }
+
+    /// Where peers may dial us; nowhere, unless one of them is to.
+    #[must_use]
+    pub fn listens_at(&self) -> &[SocketAddr] {
+        &self.listens_at
     }
 
     /// Gives a peer another password, 1 to 80 bytes. An attempt to connect gives way to one with it. A session goes on
@@ -72,7 +81,7 @@ impl SpeakerHandle {
 
 impl Speaker {
     /// Checks what can be checked without a peer: the timers, the source addresses, that the kernel takes every
-    /// password. Starts the watchdog's thread, and BFD's where a peer has it.
+    /// password. Listens, where a peer may dial us. Starts the watchdog's thread, and BFD's where a peer has it.
     ///
     /// # Errors
     /// The first thing that is wrong.
@@ -90,23 +99,27 @@ impl Speaker {
                 return Err(Error::Duplicate(peer.key()));
             }
         }
+        let listener = Listener::bind(&config)?;
+        let listens_at = listener.as_ref().map(Listener::addresses).unwrap_or_default().into();
         let watchdog = Watchdog::start().map_err(Error::Watchdog)?;
         let wanted = config.peers.iter().any(|peer| peer.bfd.is_some());
         let bfd = wanted.then(bfd::Service::start).transpose().map_err(Error::Bfd)?;
         let board = Arc::new(watch::Sender::new(statuses));
         let (stop, stopped) = watch::channel(None);
         let (passwords, changed) = watch::channel(Passwords::new());
-        let handle = SpeakerHandle { board: board.clone(), passwords: Arc::new(passwords), stop: Arc::new(stop) };
-        Ok((Self { config, watchdog, bfd, board, passwords: changed, stop: stopped }, handle))
+        let handle =
+            SpeakerHandle { board: board.clone(), passwords: Arc::new(passwords), stop: Arc::new(stop), listens_at };
+        Ok((Self { config, watchdog, bfd, listener, board, passwords: changed, stop: stopped }, handle))
     }
 
     /// Dials all peers and tells them `routes` until it is told to stop. If the sender of `routes` is dropped nobody
     /// vouches for them any more: they are withdrawn.
     ///
     /// # Errors
-    /// When the kernel gives no timer for a peer; no peer was dialled then.
+    /// When the kernel gives no timer for a peer, or the runtime does not take the sockets; no peer was dialled then.
     pub async fn run(self, routes: watch::Receiver<RouteSet>) -> Result<(), Error> {
-        let mut peers = Vec::new();
+        let (mut peers, mut doors) = (Vec::new(), Vec::new());
+        let keys = self.listener.as_ref().map(Listener::keys);
         for settings in &self.config.peers {
             let wiring = Wiring {
                 routes: routes.clone(),
@@ -115,11 +128,19 @@ impl Speaker {
                 report: Report::new(self.board.clone(), settings.key()),
                 watchdog: self.watchdog.clone(),
                 bfd: self.bfd.clone(),
+                incoming: settings.is_awaited().then(|| {
+                    let (door, waiting) = Door::new(settings);
+                    doors.push(door);
+                    waiting
+                }),
+                listener: keys.clone().filter(|_| settings.is_awaited()),
             };
             let fsm = settings.machine(&self.config, rand::random());
             let peer = Peer::new(fsm, settings.target(&self.config), settings.clone(), wiring);
             peers.push(peer.map_err(|source| Error::Timer { peer: settings.key(), source })?);
         }
+        // It ends when this is dropped.
+        let _accepting = self.listener.map(|listener| listener.run(doors)).transpose().map_err(Error::Accept)?;
         // The peers' own ends are all that keeps the routes' sender waiting for a reader.
         drop(routes);
         let mut tasks: JoinSet<()> = peers.into_iter().map(Peer::run).collect();

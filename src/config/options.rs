@@ -166,6 +166,8 @@ options! {
             "local address of the sessions, for the peers of its family").alias(&["sourceip"]);
         SOURCE_IF = value("sourceIF", &["bgp_sourceif", "bgp_source_if"], "NAME",
             "interface the sessions are bound to; not together with --sourceIP").alias(&["sourceif"]);
+        LISTEN_PORT = value("bgpListenPort", &["bgp_listen_port"], "PORT",
+            "port at which peers may dial us that are set to (connect=passive or both)").default("179");
         HOLD_TIME = value("bgpHoldTimer", &["bgp_hold_time"], "SECONDS",
             "hold time we offer: 0, or 3 to 65535").default("30");
         KEEPALIVE = value("bgpKeepAliveInterval", &["bgp_keepalive_interval"], "SECONDS",

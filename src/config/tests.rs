@@ -96,6 +96,7 @@ fn everything_by_variables() {
         ("bgp_peerpass", "secret"),
         ("bgp_multihop", "1"),
         ("bgp_source_if", "eth0"),
+        ("bgp_listen_port", "1790"),
         ("bgp_hold_time", "9"),
         ("bgp_keepalive_interval", "2"),
         ("vip_leaderelection", "T"),
@@ -132,6 +133,7 @@ fn everything_by_variables() {
     assert_eq!((node_name.as_str(), interface.as_deref(), api_port), ("cp1.example", Some("lo"), 8443));
     let (hold, keepalive) = (Duration::from_secs(9), Duration::from_secs(2));
     let id = Some(Ipv4Addr::new(192, 0, 2, 1));
+    assert_eq!(bgp.listen_port, 1790);
     assert_eq!((bgp.local_as, bgp.router_id, bgp.hold_time, bgp.keepalive), (4_200_000_001, id, hold, keepalive));
     let lease = LeaseConfig {
         name: "my-lock".to_owned(),

@@ -44,6 +44,8 @@ pub struct BgpConfig {
     pub hold_time: Duration,
     /// The longest time between our KEEPALIVEs; the negotiated hold time / 3 where that is shorter.
     pub keepalive: Duration,
+    /// The port at which peers may dial us; bound only where one of them is to. Never 0.
+    pub listen_port: u16,
     /// The peers; at least one.
     pub peers: Vec<PeerConfig>,
 }

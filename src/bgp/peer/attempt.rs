@@ -10,7 +10,7 @@ use super::probe::{LATE, Probe};
 use crate::bgp::fsm::{Input, Reason, Reset, Side, StateName};
 use crate::bgp::gtsm;
 use crate::bgp::md5::{Answer, Counters, Evidence};
-use crate::bgp::settings::Hops;
+use crate::bgp::settings::{Connect, Hops, PeerHost};
 use crate::bgp::socket::Target;
 use crate::time::Instant;
 
@@ -118,11 +118,18 @@ impl Peer {
         if !self.keys.change(password, connected) {
             return;
         }
+        if let (Some(listener), PeerHost::Address(address)) = (&self.wiring.listener, &self.settings.host) {
+            // The session keeps the key it was made with.
+            if let Err(error) = listener.set(*address, password) {
+                tracing::error!(peer = %self.settings.key(), %error, "the kernel refuses the new password where we listen");
+            }
+        }
         drop(passwords);
         let (peer, description) = (self.settings.key(), self.settings.description());
         tracing::info!(%peer, description, connected, "the password changed");
         self.trial = None;
-        if self.stopping.is_some() {
+        // Whom we only wait for comes with the new password when it has it.
+        if self.stopping.is_some() || self.settings.connect == Connect::Passive {
             return;
         }
         if connected {

@@ -11,6 +11,7 @@ use super::link::{Event, Link, Live};
 use crate::bgp::fsm::{Input, Side};
 use crate::bgp::socket;
 use crate::bgp::speaker::user_timeout;
+use crate::bgp::watchdog::Guard;
 use crate::clock;
 use crate::time::Instant;
 use crate::wire::bgp::{Message, Outcome};
@@ -44,9 +45,10 @@ impl Peer {
 
     fn connected(&mut self, now: Instant) {
         let Link::Dialing(stream) = std::mem::take(&mut self.links.outgoing) else { return };
-        match self.adopt(Connection::new(stream)) {
-            Ok(live) => {
-                self.links.outgoing = Link::Live(Box::new(live));
+        let connection = Connection::new(stream);
+        match self.vouch(&connection) {
+            Ok((guard, local)) => {
+                self.links.outgoing = Link::Live(Box::new(Live::new(connection, guard, local)));
                 self.fsm.handle(now, Side::Outgoing, Input::Connected);
             }
             Err(error) => self.fsm.handle(now, Side::Outgoing, Input::Down(error.to_string())),
@@ -54,16 +56,19 @@ impl Peer {
     }
 
     /// Takes the connection under guard, and sees that its own end is no VIP. BFD runs where it does.
-    fn adopt(&mut self, connection: Connection) -> io::Result<Live> {
+    pub(super) fn vouch(&mut self, connection: &Connection) -> io::Result<(Guard, SocketAddr)> {
         let local: SocketAddr = connection.local()?;
         let is_announced = self.wiring.routes.borrow().contains_key(&IpNetwork::from(local.ip()));
         if is_announced || self.settings.avoid_source.contains(&local.ip()) {
-            return Err(io::Error::other(format!("the kernel took the VIP {} as source address", local.ip())));
+            return Err(io::Error::other(format!(
+                "our end is the VIP {}, which moves away with the lease",
+                local.ip()
+            )));
         }
         socket::set_user_timeout(connection.stream(), user_timeout(None))?;
         let guard = self.wiring.watchdog.guard(connection.stream())?;
         self.aim_bfd(local, connection.stream().peer_addr()?);
-        Ok(Live::new(connection, guard, local))
+        Ok((guard, local))
     }
 
     /// Reads once and hands on what it is.

@@ -8,6 +8,7 @@
 //! The promises: the clock is compared with the end of what is announced before every write, and what is over is cut
 //! with a reset; nothing here waits for the peer; a flood of input is read one chunk a turn, after everything else.
 
+mod admission;
 mod attempt;
 mod bfd;
 mod connection;
@@ -23,7 +24,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use ipnetwork::IpNetwork;
-use tokio::sync::watch;
+use tokio::net::TcpStream;
+use tokio::sync::{mpsc, watch};
 
 pub use status::PeerStatus;
 pub(super) use status::Report;
@@ -35,6 +37,7 @@ use super::bfd::Service;
 use super::finder::Finder;
 use super::fsm::{self, Action, BySide, Close, Input, Negotiated, Peering, Reason, Side, State, StateName};
 use super::keys::Keys;
+use super::listener::ListenerKeys;
 use super::next_hops::{NextHops, OwnAddresses};
 use super::settings::{Connect, Hops, LocalEnd, Passwords, PeerSettings};
 use super::socket::{self, Target};
@@ -44,6 +47,7 @@ use super::watchdog::Watchdog;
 use crate::clock::{self, Timer};
 use crate::time::Instant;
 use crate::wire::bgp::Outgoing;
+use admission::arrival;
 use attempt::{Attempt, Trial};
 use bfd::Bfd;
 use link::Link;
@@ -67,6 +71,10 @@ pub(super) struct Wiring {
     pub(super) watchdog: Watchdog,
     /// Where a peer has BFD.
     pub(super) bfd: Option<Service>,
+    /// Connections that the peer made, where it may.
+    pub(super) incoming: Option<mpsc::Receiver<TcpStream>>,
+    /// The keys under which it makes them.
+    pub(super) listener: Option<ListenerKeys>,
 }
 
 #[derive(Debug)]
@@ -164,7 +172,7 @@ impl Peer {
     }
 
     async fn wait(&mut self) {
-        let deadline = self.next_deadline();
+        let (deadline, admits) = (self.next_deadline(), self.admits());
         let (side, event) = tokio::select! {
             biased;
             () = self.timer.until(deadline) => return,
@@ -180,6 +188,7 @@ impl Peer {
             Ok(()) = self.wiring.passwords.changed() => return self.take_password(clock::now()),
             () = Bfd::changed(&mut self.bfd) => return self.hear_bfd(clock::now()),
             answer = Trial::answer(&mut self.trial) => return self.tried(clock::now(), answer),
+            stream = arrival(&mut self.wiring.incoming), if admits => return self.admit(clock::now(), stream),
             event = self.links.outgoing.event() => (Side::Outgoing, event),
             event = self.links.incoming.event() => (Side::Incoming, event),
             // The next buffer full of UPDATEs: after all that may have happened meanwhile, and after other tasks.

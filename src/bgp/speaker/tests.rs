@@ -14,6 +14,7 @@ use crate::time::Until;
 use crate::wire::bgp::{Capability, Family, Notification, Open, Outgoing, Session, encode};
 
 mod failures;
+mod incoming;
 mod leaving;
 mod passwords;
 mod sessions;
@@ -106,6 +107,7 @@ fn config(peers: Vec<PeerSettings>) -> SpeakerConfig {
         router_id: Ipv4Addr::new(10, 0, 0, 1),
         hold_time: Duration::from_secs(90),
         keepalive: Duration::from_secs(30),
+        listen_port: 0,
         peers,
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::peers;
 use super::reader::Reader;
 use crate::config::BgpConfig;
-use crate::config::options::{HOLD_TIME, KEEPALIVE, LEADER_ELECTION, LOCAL_AS, ROUTER_ID, Spec};
+use crate::config::options::{HOLD_TIME, KEEPALIVE, LEADER_ELECTION, LISTEN_PORT, LOCAL_AS, ROUTER_ID, Spec};
 use crate::config::peer;
 use crate::config::scalar::{decimal, go_bool};
 use crate::vip::Vip;
@@ -17,8 +17,10 @@ pub(super) fn bgp(r: &mut Reader<'_>, vips: &[Vip]) -> Option<BgpConfig> {
     let router_id = router_id(r);
     let timers = timers(r);
     let peers = peers::peers(r, vips);
+    let listen_port = r.number(&LISTEN_PORT, 1..=65535, "a TCP port").and_then(|port| u16::try_from(port).ok());
     let (hold_time, keepalive) = timers?;
-    Some(BgpConfig { local_as: local_as?, router_id: router_id?, hold_time, keepalive, peers: peers? })
+    let listen_port = listen_port?;
+    Some(BgpConfig { local_as: local_as?, router_id: router_id?, hold_time, keepalive, listen_port, peers: peers? })
 }
 
 /// The AS number of an option.
