@@ -5,10 +5,10 @@
 //! waits for a back-off; all sessions are open at once and are gone through one after the other.
 
 mod header;
-mod open;
+pub(super) mod open;
 mod sent;
 mod timers;
-mod update;
+pub(super) mod update;
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -168,7 +168,7 @@ pub(super) const ID: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 20);
 pub(super) const OUR_ID: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 11);
 /// The hold time that its OPENs offer, as vipcast's do.
 pub(super) const HOLD: u16 = 9;
-const FIRST_PORT: u16 = 2000;
+pub(super) const FIRST_PORT: u16 = 2000;
 
 /// Where the session stands when the case begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -204,13 +204,15 @@ pub(super) struct Case {
     open: Vec<u8>,
     at: At,
     send: Vec<u8>,
+    /// FIN behind it.
+    half_close: bool,
     then: Then,
 }
 
 impl Case {
     /// An external peer that has nothing special about it sends these bytes.
     pub(super) fn new(name: &'static str, at: At, send: Vec<u8>, then: Then) -> Self {
-        Self { name, internal: false, open: good_open(AS), at, send, then }
+        Self { name, internal: false, open: good_open(AS), at, send, half_close: false, then }
     }
 
     /// One that is refused.
@@ -222,6 +224,12 @@ impl Case {
     pub(super) fn internal(mut self) -> Self {
         self.internal = true;
         self.open = good_open(65000);
+        self
+    }
+
+    /// The peer says no more after these bytes.
+    pub(super) fn then_half_close(mut self) -> Self {
+        self.half_close = true;
         self
     }
 
@@ -244,6 +252,9 @@ impl Case {
         }
         let mark = vipcast.log().mark();
         session.send(&self.send)?;
+        if self.half_close {
+            session.half_close()?;
+        }
         match &self.then {
             Then::Refused(code, subcode, data) => {
                 let (messages, end) = session.rest(SOON)?;
@@ -288,7 +299,8 @@ pub(super) fn play(site: &mut Site, cases: &[Case]) -> Result<()> {
     let mut failures = Vec::new();
     for ((case, listener), port) in cases.iter().zip(&stage.listeners).zip(FIRST_PORT..) {
         if let Err(error) = case.play(listener, &vipcast, port) {
-            failures.push(format!("{} ({:?}): {error:#}", case.name, case.at));
+            let sent = &case.send;
+            failures.push(format!("{} ({:?}, {sent:02x?}): {error:#}", case.name, case.at));
         }
     }
     vipcast.alive()?;

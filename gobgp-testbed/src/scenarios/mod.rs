@@ -3,6 +3,7 @@
 mod addresses;
 mod anycast;
 mod api;
+mod bad_input;
 mod commandline;
 mod conformance;
 mod contenders;
@@ -316,7 +317,7 @@ const ALL: &[Scenario] = &[
 
 /// All of them.
 fn all() -> impl Iterator<Item = &'static Scenario> {
-    ALL.iter().chain(conformance::ROWS)
+    ALL.iter().chain(conformance::ROWS).chain(bad_input::BAD_INPUT)
 }
 
 /// Prints the scenarios.

@@ -130,17 +130,20 @@ pub(in super::super) fn hold_time(site: &mut Site) -> Result<()> {
     )
 }
 
+/// An OPEN in RFC 9072's form with this first length octet, this length of the list, and the list.
+pub(in super::super) fn form(first: u8, length: usize, list: &[u8]) -> Result<Vec<u8>> {
+    Ok(open_raw(4, AS, HOLD, ID, &[&[first, 255], counted(length, list)?.as_slice()].concat()))
+}
+
+fn counted(length: usize, bytes: &[u8]) -> Result<Vec<u8>> {
+    Ok([u16::try_from(length)?.to_be_bytes().as_slice(), bytes].concat())
+}
+
 /// RFC 9072 §2: length 255, type 255, the real length in two octets, parameters whose lengths have two octets.
 pub(in super::super) fn extended_parameters(site: &mut Site) -> Result<()> {
     let raw = |rest: &[u8]| open_raw(4, AS, HOLD, ID, rest);
     let good = capabilities(AS.into());
-    let counted = |length: usize, bytes: &[u8]| -> Result<Vec<u8>> {
-        Ok([u16::try_from(length)?.to_be_bytes().as_slice(), bytes].concat())
-    };
     let list = |value: &[u8]| counted(value.len(), value).map(|value| [&[2], value.as_slice()].concat());
-    let form = |first: u8, length: usize, list: &[u8]| -> Result<Vec<u8>> {
-        Ok(raw(&[&[first, 255], counted(length, list)?.as_slice()].concat()))
-    };
     let short = list(&good)?;
     let many: Vec<u8> = (0..150).flat_map(|n| capability(n, b"1234").into_iter().filter(move |_| n > 127)).collect();
     let long = [list(&[good.clone(), many.repeat(3)].concat())?, list(&good)?].concat();

@@ -22,16 +22,16 @@ const REACH6: &[u8] = b"\x00\x02\x01\x10\xfd\x77\0\0\0\0\0\0\0\0\0\0\0\0\0\x20\x
 const MP_REACH: u8 = 14;
 const MP_UNREACH: u8 = 15;
 
-fn origin() -> Vec<u8> {
+pub(in super::super) fn origin() -> Vec<u8> {
     attribute(0x40, 1, &[0])
 }
 
 /// 65020, in four octets.
-fn as_path() -> Vec<u8> {
+pub(in super::super) fn as_path() -> Vec<u8> {
     attribute(0x40, 2, b"\x02\x01\x00\x00\xfd\xfc")
 }
 
-fn next_hop() -> Vec<u8> {
+pub(in super::super) fn next_hop() -> Vec<u8> {
     attribute(0x40, 3, &[10, 77, 0, 20])
 }
 
@@ -44,34 +44,45 @@ fn reach6() -> Vec<u8> {
 }
 
 /// A route to [`PREFIX`] with these attributes besides the mandatory ones.
-pub(super) fn route(more: &[u8]) -> Vec<u8> {
+pub(in super::super) fn route(more: &[u8]) -> Vec<u8> {
     update(&[], &[origin(), as_path(), next_hop(), more.to_vec()].concat(), PREFIX)
 }
 
 /// A route to another prefix.
-pub(super) fn route_to(prefix: &[u8]) -> Vec<u8> {
+pub(in super::super) fn route_to(prefix: &[u8]) -> Vec<u8> {
     update(&[], &[origin(), as_path(), next_hop()].concat(), prefix)
 }
 
 /// An IPv6 route.
-pub(super) fn route6() -> Vec<u8> {
+pub(in super::super) fn route6() -> Vec<u8> {
     update(&[], &[origin(), as_path(), reach6()].concat(), &[])
 }
 
-fn refused(name: &'static str, send: Vec<u8>, error: (u8, u8), data: &[u8]) -> Case {
+pub(in super::super) fn refused(name: &'static str, send: Vec<u8>, error: (u8, u8), data: &[u8]) -> Case {
     Case::refused(name, At::Established, send, error, data)
 }
 
-fn stays(name: &'static str, send: Vec<u8>) -> Case {
+pub(in super::super) fn stays(name: &'static str, send: Vec<u8>) -> Case {
     Case::new(name, At::Established, send, Then::Stays)
 }
 
-fn noted(name: &'static str, send: Vec<u8>, text: &'static str) -> Case {
+pub(in super::super) fn noted(name: &'static str, send: Vec<u8>, text: &'static str) -> Case {
     Case::new(name, At::Established, send, Then::Noted(text))
 }
 
+/// A route with these attributes before the mandatory ones but ORIGIN, from a peer without four-octet AS numbers.
+pub(in super::super) fn attribute_on_two_octets(first: &[u8]) -> Vec<u8> {
+    let path = attribute(0x40, 2, &[2, 1, 253, 252]);
+    update(&[], &[first.to_vec(), path, next_hop()].concat(), PREFIX)
+}
+
+/// The value of an `MP_REACH_NLRI` of 2001:db8::/32 with this next hop.
+pub(in super::super) fn reach_value(hop: &[u8; 16]) -> Vec<u8> {
+    [&[0, 2, 1, 16], hop.as_slice(), &[0, 0x20, 0x20, 1, 0x0d, 0xb8]].concat()
+}
+
 /// An OPEN without four-octet AS numbers.
-pub(super) fn two_octets() -> Vec<u8> {
+pub(in super::super) fn two_octets() -> Vec<u8> {
     let families = [capability(1, &[0, 1, 0, 1]), capability(1, &[0, 2, 0, 1]), capability(2, &[])].concat();
     open_with(AS, HOLD, &families)
 }
