@@ -30,9 +30,10 @@ use crate::time::Instant;
 /// this long to do so.
 pub const GRACE: Duration = Duration::from_millis(100);
 
-/// Connections that wait to be taken up. The thread takes them up at once; should it not run any more, the queue
-/// fills and new sessions are refused rather than left unguarded.
-const NEW_CONNECTIONS: usize = 64;
+/// Connections that wait to be taken up: more than a node has peers, as all of them may come up before the thread is
+/// scheduled once. It takes them up at once; should it not run any more, the queue fills and new sessions are refused
+/// rather than left unguarded.
+const NEW_CONNECTIONS: usize = 1024;
 
 /// Nothing to guard, in nanoseconds since boot.
 const NEVER: u64 = u64::MAX;
