@@ -9,6 +9,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 
 use super::communities;
+use super::orders::{MED, PREFIX4, PREFIX6};
 use super::router::{Conf, Family, Neighbor, Origin, Path, Session};
 use crate::host::{Host, capture};
 use crate::paths::debian;
@@ -48,6 +49,7 @@ fn config(conf: &Conf) -> String {
         let _ = writeln!(text, "route {}.{middle}.{low}.0/24 blackhole;", 100 + high);
     }
     text.push_str("}\n");
+    text.push_str(&documentation(conf));
     for (index, neighbor) in conf.neighbors.iter().enumerate() {
         let password = neighbor.password.as_ref().map(|word| format!("password \"{word}\";")).unwrap_or_default();
         let hops = match neighbor.multihop {
@@ -71,16 +73,37 @@ fn config(conf: &Conf) -> String {
     text
 }
 
+/// The routes of [`super::orders`], off until they are ordered.
+fn documentation(conf: &Conf) -> String {
+    let protocol = |number: u8, prefix: &str| {
+        format!(
+            "protocol static orders{number} {{ disabled; ipv{number}; route {prefix} blackhole {{ bgp_med = {MED}; \
+             bgp_community.add(({asn}, 1)); bgp_large_community.add(({asn}, 1, 2)); }}; }}\n",
+            // A standard community has room for 16 bits.
+            asn = conf.asn & 0xffff,
+        )
+    };
+    [protocol(4, PREFIX4), protocol(6, PREFIX6)].concat()
+}
+
 fn channels(neighbor: &Neighbor) -> String {
     let extended = if neighbor.extended_next_hop { "extended next hop on;" } else { "" };
     let channel = |family: &Family| match family {
-        Family::V4 => format!("ipv4 {{ import filter last_choice; export where proto = \"flood\"; {extended} }};\n"),
-        Family::V6 => "ipv6 { import filter last_choice; export none; };\n".to_owned(),
+        Family::V4 => {
+            let ours = "proto = \"flood\" || proto = \"orders4\"";
+            format!(
+                "ipv4 {{ import filter last_choice; export where {ours}; {extended} }};
+"
+            )
+        }
+        Family::V6 => "ipv6 { import filter last_choice; export where proto = \"orders6\"; };
+"
+        .to_owned(),
     };
     neighbor.families.iter().map(channel).collect()
 }
 
-fn query(host: &Host, words: &[&str]) -> Result<String> {
+pub(super) fn query(host: &Host, words: &[&str]) -> Result<String> {
     let mut command = Command::new(debian("/usr/sbin/birdc", "bird2")?);
     capture(command.arg("-s").arg(socket(host)).args(words))
 }

@@ -50,6 +50,50 @@ pub struct Seen {
     pub what: What,
 }
 
+/// A whole message, header included.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sent {
+    /// Since boot, as [`clock::now`]: when the last byte of it passed.
+    pub at: Duration,
+    /// The sender.
+    pub from: IpAddr,
+    /// The receiver.
+    pub to: IpAddr,
+    /// The message.
+    pub bytes: Vec<u8>,
+}
+
+/// A TCP segment, header included.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Packet {
+    /// The sender.
+    pub from: IpAddr,
+    /// The receiver.
+    pub to: IpAddr,
+    /// The segment.
+    pub bytes: Vec<u8>,
+}
+
+impl Packet {
+    /// Whether it begins a connection (SYN, not SYN-ACK).
+    #[must_use]
+    pub fn is_syn(&self) -> bool {
+        self.bytes.get(13).is_some_and(|flags| flags & (SYN | ACK) == SYN)
+    }
+
+    /// Whether it answers one that does (SYN-ACK).
+    #[must_use]
+    pub fn is_syn_ack(&self) -> bool {
+        self.bytes.get(13).is_some_and(|flags| flags & (SYN | ACK) == SYN | ACK)
+    }
+
+    /// Whether there is anything behind its header.
+    #[must_use]
+    pub fn has_data(&self) -> bool {
+        self.bytes.get(12).is_some_and(|offset| usize::from(offset >> 4) * 4 < self.bytes.len())
+    }
+}
+
 /// A capture in progress.
 #[derive(Debug)]
 pub struct Capture {
@@ -66,7 +110,8 @@ impl Capture {
         Self::of(host, net, "tcp port 179")
     }
 
-    /// The same of what this filter of tcpdump's lets through.
+    /// The same of what this filter of tcpdump's lets through. Only TCP is read here; the rest is for who reads
+    /// [`Capture::file`].
     ///
     /// # Errors
     /// When tcpdump is missing, does not start, or does not know the filter.
@@ -85,12 +130,44 @@ impl Capture {
     /// # Errors
     /// When the file is not what tcpdump writes.
     pub fn seen(&self) -> Result<Vec<Seen>> {
-        let bytes = std::fs::read(&self.file).with_context(|| format!("failed to read {}", self.file.display()))?;
+        Ok(self.read()?.seen)
+    }
+
+    /// All messages since the start, oldest first.
+    ///
+    /// # Errors
+    /// As [`Capture::seen`].
+    pub fn messages(&self) -> Result<Vec<Sent>> {
+        Ok(self.read()?.messages)
+    }
+
+    /// All TCP segments since the start, oldest first.
+    ///
+    /// # Errors
+    /// As [`Capture::seen`].
+    pub fn packets(&self) -> Result<Vec<Packet>> {
+        let file = self.bytes()?;
+        let packet =
+            |segment: Segment<'_>| Packet { from: segment.from.0, to: segment.to.0, bytes: segment.whole.to_vec() };
+        Ok(frames(&file)?.into_iter().filter_map(|(_, frame)| segment(frame)).map(packet).collect())
+    }
+
+    /// The file that tcpdump writes.
+    #[must_use]
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
+    fn bytes(&self) -> Result<Vec<u8>> {
+        std::fs::read(&self.file).with_context(|| format!("failed to read {}", self.file.display()))
+    }
+
+    fn read(&self) -> Result<Reader> {
         let mut reader = Reader::default();
-        for (stamp, frame) in frames(&bytes)? {
+        for (stamp, frame) in frames(&self.bytes()?)? {
             reader.frame(clock::from_wall(stamp), frame);
         }
-        Ok(reader.seen)
+        Ok(reader)
     }
 
     /// Waits for the first of what is `wanted` after `from`.
@@ -132,6 +209,7 @@ fn frames(file: &[u8]) -> Result<Vec<(Duration, &[u8])>> {
 struct Reader {
     streams: BTreeMap<[(IpAddr, u16); 2], Stream>,
     seen: Vec<Seen>,
+    messages: Vec<Sent>,
 }
 
 /// One direction of a connection: what is not yet a whole message, and the number of the next byte.
@@ -143,7 +221,7 @@ struct Stream {
 
 impl Reader {
     fn frame(&mut self, at: Duration, frame: &[u8]) {
-        let Some(Segment { from, to, sequence, flags, data }) = segment(frame) else { return };
+        let Some(Segment { from, to, sequence, flags, data, .. }) = segment(frame) else { return };
         let mut see = |what| self.seen.push(Seen { at, from: from.0, to: to.0, what });
         let stream = self.streams.entry([from, to]).or_insert(Stream { next: sequence, buffer: Vec::new() });
         if flags & SYN != 0 {
@@ -156,7 +234,8 @@ impl Reader {
             stream.next = sequence.wrapping_add(u32::try_from(data.len()).unwrap_or(0));
             stream.buffer.extend(new);
             while let Some(message) = take_message(&mut stream.buffer) {
-                see(classify(&message));
+                see(classify(message.get(TYPE..).unwrap_or_default()));
+                self.messages.push(Sent { at, from: from.0, to: to.0, bytes: message });
             }
         }
         if flags & RESET != 0 {
@@ -167,6 +246,10 @@ impl Reader {
     }
 }
 
+/// Where a message's type is, behind marker and length.
+const TYPE: usize = 18;
+
+const ACK: u8 = 0x10;
 const FIN: u8 = 1;
 const SYN: u8 = 2;
 const RESET: u8 = 4;
@@ -176,19 +259,24 @@ struct Segment<'a> {
     to: (IpAddr, u16),
     sequence: u32,
     flags: u8,
+    whole: &'a [u8],
     data: &'a [u8],
 }
+
+const TCP: u8 = 6;
 
 /// The TCP segment in an Ethernet frame.
 fn segment(frame: &[u8]) -> Option<Segment<'_>> {
     let packet = frame.get(14..)?;
     let (source, destination, segment) = if frame.get(12..14)? == [0x08, 0x00] {
+        (*packet.get(9)? == TCP).then_some(())?;
         let header = usize::from(packet.first()? & 0x0f) * 4;
         let address = |at: usize| Some(IpAddr::from(<[u8; 4]>::try_from(packet.get(at..at + 4)?).ok()?));
         // The packet may be shorter than the frame.
         let length = usize::from(word(packet, 2)?);
         (address(12)?, address(16)?, packet.get(header..length)?)
     } else {
+        (*packet.get(6)? == TCP).then_some(())?;
         let address = |at: usize| Some(IpAddr::from(<[u8; 16]>::try_from(packet.get(at..at + 16)?).ok()?));
         let length = usize::from(word(packet, 4)?);
         (address(8)?, address(24)?, packet.get(40..40 + length)?)
@@ -196,17 +284,17 @@ fn segment(frame: &[u8]) -> Option<Segment<'_>> {
     let data = segment.get(usize::from(segment.get(12)? >> 4) * 4..)?;
     let sequence = u32::from_be_bytes(segment.get(4..8)?.try_into().ok()?);
     let (from, to) = ((source, word(segment, 0)?), (destination, word(segment, 2)?));
-    Some(Segment { from, to, sequence, flags: *segment.get(13)?, data })
+    Some(Segment { from, to, sequence, flags: *segment.get(13)?, whole: segment, data })
 }
 
 fn word(bytes: &[u8], at: usize) -> Option<u16> {
     Some(u16::from_be_bytes(bytes.get(at..at + 2)?.try_into().ok()?))
 }
 
-/// The next whole message without its marker and length: type and body.
+/// The next whole message.
 fn take_message(buffer: &mut Vec<u8>) -> Option<Vec<u8>> {
     let length = usize::from(word(buffer, 16)?);
-    let message = buffer.get(18..length)?.to_vec();
+    let message = buffer.get(..length)?.to_vec();
     buffer.drain(..length);
     Some(message)
 }

@@ -69,10 +69,12 @@ fn config(host: &Host, conf: &Conf) -> Result<String> {
 
 fn section(conf: &Conf, neighbor: &Neighbor, local: &str) -> String {
     let extended = if neighbor.extended_next_hop { "nexthop enable;" } else { "" };
+    let name = neighbor.address.to_string().replace(['.', ':'], "-");
     let mut text = format!(
         "neighbor {} {{\n router-id {}; local-address {local}; local-as {}; peer-as {}; hold-time {};\n\
          \x20capability {{ route-refresh enable; {extended} }}\n\
-         \x20api {{ processes [ heard ]; neighbor-changes; receive {{ parsed; open; update; }} }}\n",
+         \x20api heard-{name} {{ processes [ heard ]; neighbor-changes; receive {{ parsed; open; update; }} }}\n\
+         \x20api commands-{name} {{ processes [ commands ]; }}\n",
         neighbor.address, conf.router_id, conf.asn, neighbor.asn, conf.hold
     );
     let family = |family: &Family| match family {

@@ -90,9 +90,15 @@ fn config(conf: &Conf) -> String {
     text
 }
 
-fn query(host: &Host, words: &str) -> Result<Value> {
+/// Commands one after the other, as typed.
+pub(super) fn order(host: &Host, commands: &[&str]) -> Result<String> {
     let mut vtysh = Command::new(debian("/usr/bin/vtysh", "frr")?);
-    let text = capture(vtysh.arg("--vty_socket").arg(directory(host)).args(["-d", "bgpd", "-c", words]))?;
+    vtysh.arg("--vty_socket").arg(directory(host)).args(["-d", "bgpd"]);
+    capture(vtysh.args(commands.iter().flat_map(|command| ["-c", command])))
+}
+
+fn query(host: &Host, words: &str) -> Result<Value> {
+    let text = order(host, &[words])?;
     serde_json::from_str(&text).with_context(|| format!("vtysh printed {text:?}"))
 }
 

@@ -13,6 +13,7 @@ pub mod gobgpd;
 pub mod heard;
 pub mod mrt;
 pub mod openbgpd;
+pub mod orders;
 pub mod path;
 pub mod pki;
 pub mod probe;

@@ -10,6 +10,7 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 use super::communities;
+use super::orders::{PREFIX4, PREFIX6};
 use super::router::{Conf, Family, Origin, Path, Session};
 use crate::host::{Host, capture};
 use crate::paths::debian;
@@ -70,9 +71,23 @@ fn config(conf: &Conf, socket: &str) -> String {
         }
         text.push_str("}\n");
     }
-    // The last as its example configuration has it for RFC 8326.
-    text.push_str("allow from any\ndeny to any\nmatch from any community GRACEFUL_SHUTDOWN set { localpref 0 }\n");
+    let _ = writeln!(
+        text,
+        "allow from any
+deny to any
+allow to any prefix {PREFIX4}
+allow to any prefix {PREFIX6}"
+    );
+    // As its example configuration has it for RFC 8326.
+    text.push_str(
+        "match from any community GRACEFUL_SHUTDOWN set { localpref 0 }
+",
+    );
     text
+}
+
+pub(super) fn order(host: &Host, words: &[&str]) -> Result<String> {
+    capture(Command::new(debian("/usr/sbin/bgpctl", "openbgpd")?).arg("-s").arg(socket(host)).args(words))
 }
 
 fn query(host: &Host, words: &[&str]) -> Result<Value> {

@@ -435,15 +435,6 @@ impl Router {
         gobgpd::originate(&self.host, prefix, next_hop, med)
     }
 
-    /// Gives `ExaBGP` a command of its API, such as `announce route 192.0.2.0/24 next-hop self`.
-    ///
-    /// # Errors
-    /// When the router is not `ExaBGP`, or not running.
-    pub fn tell(&self, command: &str) -> Result<()> {
-        ensure!(self.kind == Kind::Exabgp, "only exabgp takes commands by a file");
-        exabgp::tell(&self.host, command)
-    }
-
     /// Originates host routes to all of these with this next hop, where gobgpd plays the node's part.
     ///
     /// # Errors
@@ -470,6 +461,12 @@ impl Router {
     pub fn count(&self) -> Result<usize> {
         ensure!(self.kind == Kind::Bird, "only bird counts");
         bird::count(&self.host)
+    }
+
+    /// Its own AS.
+    #[must_use]
+    pub fn asn(&self) -> u32 {
+        self.conf.borrow().asn
     }
 
     /// A report for a failed scenario: sessions and paths.
