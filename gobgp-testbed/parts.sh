@@ -3,7 +3,7 @@
 # Read by gobgp-testbed/run, which brings say, die, quiet, $repo, $cargo, $bin and $logs.
 
 readonly RUST_MIN=1.95 GO_MIN=1.26
-readonly GOBGP=v4.8.0 KUBERNETES=v1.36.3 CARGO_DENY=0.20.2
+readonly GOBGP=v4.8.0 KUBERNETES=v1.36.3 CARGO_DENY=0.20.2 CARGO_FUZZ=0.13.2
 
 # Debian package, then a file or command that proves it is there.
 readonly PACKAGES="

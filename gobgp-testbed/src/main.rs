@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
-use gobgp_testbed::{bench, demo, parts, run, scenarios};
+use gobgp_testbed::{bench, demo, fixtures, parts, run, scenarios};
 
 const HELP: &str = "\
 testbed: real routers, a real Kubernetes API and three nodes in network namespaces
@@ -11,6 +11,7 @@ testbed: real routers, a real Kubernetes API and three nodes in network namespac
   testbed demo [--keep]      three nodes, one VIP, the leader killed once, live; --keep leaves it running
   testbed test [name ...]    all scenarios, or those whose name contains one of the words
   testbed bench [part ...]   the figures, each the median of five runs; parts: start, failover, table, idle
+  testbed fixtures DIR [router ...]  what routers send, written to bgp-fixtures/ (DIR) with its meaning
   testbed list               the scenarios and what they show
   testbed clean              remove what earlier runs left behind
 
@@ -38,6 +39,7 @@ fn command(words: &[String]) -> Result<ExitCode> {
         },
         ["test", names @ ..] => return scenarios::play(names),
         ["bench", parts @ ..] => bench::play(parts)?,
+        ["fixtures", directory, routers @ ..] => fixtures::refresh(std::path::Path::new(directory), routers)?,
         ["list"] => scenarios::list(),
         ["clean"] => run::clean()?,
         // The testbed's own helpers, run by itself.
