@@ -1,18 +1,18 @@
 //! BFD of a peer as text: kube-vip's `enabled;rx;tx;multiplier`, and `;strict` behind it, which kube-vip ignores.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::BfdConfig;
 use super::scalar::{decimal, go_bool};
 
-/// kube-vip's own values, for what is left empty.
-const DEFAULT_INTERVAL: u64 = 300;
-const DEFAULT_MULTIPLIER: u8 = 3;
 /// What an interval may be, in milliseconds.
+pub(super) const INTERVALS: RangeInclusive<u64> = SHORTEST..=LONGEST;
+/// What a multiplier may be.
+/// What a multiplier may be: with fewer, one lost packet and a late one end the session.
+pub(super) const MULTIPLIERS: RangeInclusive<u8> = 3..=255;
 const SHORTEST: u64 = 10;
 const LONGEST: u64 = 1000;
-/// The least multiplier: with fewer, one lost packet and a late one end the session.
-const LEAST_MULTIPLIER: u8 = 3;
 /// kube-vip documents milliseconds and hands them on as microseconds, so there are configurations in microseconds,
 /// its own sample with 300000 among them. From here on a number is taken for that.
 const MICROSECONDS_FROM: u64 = 10_000;
@@ -56,10 +56,12 @@ fn shown(text: &str, hidden: bool) -> &str {
 }
 
 fn interval(name: &str, text: &str, hidden: bool, notes: &mut Vec<String>) -> Result<Duration, String> {
-    let number = if text.is_empty() { Some(DEFAULT_INTERVAL) } else { decimal(text) };
+    if text.is_empty() {
+        return Ok(BfdConfig::default().rx);
+    }
     let shown = shown(text, hidden);
     let wrong = || format!("bfd {name} {shown} is not one; expected {SHORTEST} to {LONGEST} (milliseconds)");
-    match number.ok_or_else(wrong)? {
+    match decimal(text).ok_or_else(wrong)? {
         milliseconds @ SHORTEST..=LONGEST => Ok(Duration::from_millis(milliseconds)),
         microseconds @ MICROSECONDS_FROM.. if microseconds <= LONGEST * 1000 => {
             let milliseconds = Duration::from_micros(microseconds);
@@ -75,11 +77,11 @@ fn interval(name: &str, text: &str, hidden: bool, notes: &mut Vec<String>) -> Re
 
 fn multiplier(text: &str, hidden: bool) -> Result<u8, String> {
     if text.is_empty() {
-        return Ok(DEFAULT_MULTIPLIER);
+        return Ok(BfdConfig::default().multiplier);
     }
     match decimal(text).map(u8::try_from) {
-        Some(Ok(n)) if n >= LEAST_MULTIPLIER => Ok(n),
-        _ => Err(format!("bfd multiplier {} is not one; expected {LEAST_MULTIPLIER} to 255", shown(text, hidden))),
+        Some(Ok(n)) if MULTIPLIERS.contains(&n) => Ok(n),
+        _ => Err(format!("bfd multiplier {} is not one; expected {} to 255", shown(text, hidden), MULTIPLIERS.start())),
     }
 }
 

@@ -2,9 +2,11 @@
 
 mod bgp;
 mod lease;
+mod next_hops;
 mod passwords;
 mod peers;
 mod reader;
+mod tuning;
 mod vips;
 
 use std::collections::BTreeMap;
@@ -69,14 +71,15 @@ fn assemble(r: &mut Reader<'_>, command: Command) -> Option<Config> {
     let interface = r.interface(&super::options::INTERFACE);
     let api_port = r.number(&PORT, 1..=65535, "a port");
     let election = lease::lease(r);
-    let bgp = bgp::bgp(r, vips.as_deref().unwrap_or_default());
+    let vip_attributes = tuning::vips(r, vips.as_deref());
+    let bgp = bgp::bgp(r, vips.as_deref().unwrap_or_default(), vip_attributes.as_ref());
     let node_name = node_name(r);
     let kubeconfig = PathBuf::from(r.text(&KUBECONFIG)?);
     let log = log(r);
     Some(Config {
         node_name: node_name?,
         vips: vips?,
-        vip_attributes: BTreeMap::new(),
+        vip_attributes: vip_attributes?,
         interface: interface?,
         api_port: u16::try_from(api_port?).ok()?,
         bgp: bgp?,

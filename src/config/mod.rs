@@ -6,12 +6,15 @@
 mod bfd;
 mod check;
 mod finding;
+mod items;
+mod mpbgp;
 pub mod options;
 mod password;
 mod peer;
 mod raw;
 mod reference;
 mod scalar;
+mod settings;
 mod types;
 
 pub use crate::vip::Attributes;

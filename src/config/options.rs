@@ -140,6 +140,8 @@ options! {
         VIP = list("vip", &["vip_address"], "IP", "older name of --address, read where that is absent");
         VIP_SUBNET = list("vipSubnet", &["vip_subnet", "vip_cidr"], "MASK",
             "mask of the virtual IPs; in BGP they are always announced as host routes, /32 and /128").alias(&["cidr"]);
+        VIP_OPTIONS = list("vipOptions", &["vip_options"], "VIP;KEY=VALUE",
+            "what single virtual IPs are announced with: VIP;key=value;…, or * for all; community, med, local-pref, prepend");
         INTERFACE = value("interface", &["vip_interface"], "NAME",
             "interface the virtual IPs are bound to; without it the one of the default route, else lo");
         PORT = value("port", &["port"], "PORT", "port of the API server").default("6443");
@@ -152,7 +154,7 @@ options! {
         ROUTER_ID = value("bgpRouterID", &["bgp_routerid"], "IPV4",
             "our BGP Identifier; without it the node's own IPv4 address, or derived where there is none");
         BGP_PEERS = secrets("bgppeers", &["bgp_peers"], "PEER",
-            "peers as host:AS[:password[:multihop[:port[:mpbgp[:bfd]]]]], IPv6 hosts in brackets");
+            "peers as host:AS[:password[:multihop[:port[:mpbgp[:bfd]]]]], IPv6 hosts in brackets, or unnumbered:interface");
         PEER_ADDRESS = value("peerAddress", &["bgp_peeraddress"], "IP",
             "one more peer; IP, IPv4:port or [IPv6]:port");
         PEER_AS = value("peerAS", &["bgp_peeras"], "AS", "AS number of the --peerAddress peer").default("65000");
@@ -162,6 +164,14 @@ options! {
             "file that holds the TCP-MD5 password of the --peerAddress peer; keeps it out of the process list");
         MULTIHOP = switch("multihop", &["bgp_multihop"],
             "routers stand between us and the --peerAddress peer").alias(&["multiHop"]);
+        BGP_PEER_OPTIONS = list("bgpPeerOptions", &["bgp_peer_options"], "PEER;KEY=VALUE",
+            "what is special about single peers: PEER;key=value;…, or * for all; community, med, local-pref, prepend, \
+             ttl-security, next-hop, families, require-families, extended-next-hop, connect, description, shutdown-text, \
+             graceful-shutdown, password-file, bfd, bfd-rx, bfd-tx, bfd-multiplier, bfd-strict");
+        MPBGP_NEXTHOP = value("mpbgpNexthop", &["mpbgp_nexthop"], "MODE",
+            "next hops as kube-vip has them: fixed, auto_sourceip or auto_sourceif; without it our own addresses");
+        MPBGP_IPV4 = value("mpbgpIPv4", &["mpbgp_ipv4"], "IPV4", "next hop of IPv4 routes, in the mode fixed");
+        MPBGP_IPV6 = value("mpbgpIPv6", &["mpbgp_ipv6"], "IPV6", "next hop of IPv6 routes, in the mode fixed");
         SOURCE_IP = value("sourceIP", &["bgp_sourceip", "bgp_source_ip"], "IP",
             "local address of the sessions, for the peers of its family").alias(&["sourceip"]);
         SOURCE_IF = value("sourceIF", &["bgp_sourceif", "bgp_source_if"], "NAME",

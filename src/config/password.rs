@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use secrecy::SecretString;
 
 use super::RawConfig;
-use super::options::PEER_PASS_FILE;
+use super::items::{self, Of};
+use super::options::{BGP_PEER_OPTIONS, PEER_PASS_FILE};
 use super::peer::password_rules;
+use super::settings::Setting;
 
 /// The password of a file.
 #[derive(Clone, Debug)]
@@ -41,5 +43,11 @@ impl FilePassword {
 #[must_use]
 pub fn password_files(raw: &RawConfig) -> Vec<PathBuf> {
     let single = raw.get(&PEER_PASS_FILE).text;
-    [single].into_iter().filter(|path| !path.is_empty()).map(PathBuf::from).collect()
+    let single = [single].into_iter().filter(|path| !path.is_empty()).map(PathBuf::from);
+    let (items, _) = items::parse(raw.get(&BGP_PEER_OPTIONS).text, Of::Peers);
+    let listed = items.into_iter().flat_map(|item| item.settings.into_values()).filter_map(|setting| match setting {
+        Setting::PasswordFile(path) => Some(path),
+        _ => None,
+    });
+    single.chain(listed).collect()
 }

@@ -1,4 +1,5 @@
-//! Peers as text: `host:AS[:password[:multihop[:port[:mpbgp[:bfd]]]]]`, and the older forms of kube-vip.
+//! Peers as text: `host:AS[:password[:multihop[:port[:mpbgp[:bfd]]]]]`, `unnumbered:interface` as the host, and the
+//! older forms of kube-vip.
 //!
 //! A password with a comma or a colon tears the text apart, so its pieces can turn up in any later field, and behind
 //! a comma as a peer of their own. From the first password on, what follows is therefore never quoted.
@@ -7,8 +8,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use secrecy::SecretString;
 
-use super::scalar::{decimal, go_bool};
-use super::{BfdConfig, bfd};
+use super::mpbgp::{MpBgp, Wrong};
+use super::scalar::{decimal, go_bool, is_interface_name};
+use super::{BfdConfig, PeerHost, bfd};
 
 /// BGP's port (RFC 4271 §8.2.1).
 pub(super) const BGP_PORT: u16 = 179;
@@ -16,12 +18,14 @@ pub(super) const BGP_PORT: u16 = 179;
 /// One peer of a list, as the text has it.
 #[derive(Clone, Debug)]
 pub(super) struct PeerText {
-    pub address: IpAddr,
-    pub asn: u32,
+    pub host: PeerHost,
+    /// `None`: any but ours.
+    pub asn: Option<u32>,
     /// Empty in the text means none.
     pub password: Option<SecretString>,
     pub multihop: bool,
     pub port: u16,
+    pub mpbgp: MpBgp,
     /// BFD with it; `None`: the hold time alone.
     pub bfd: Option<BfdConfig>,
     /// What should be said of it.
@@ -50,43 +54,38 @@ fn parse(piece: &str, hidden: bool) -> Result<PeerText, Vec<String>> {
         Some((before, _)) => (before, piece.get(before.len() + 1..)),
         None => (piece, None),
     };
-    let (address, rest) = host(piece, hidden).map_err(|wrong| vec![wrong])?;
-    let fields: Vec<&str> = rest.split(':').collect();
+    let (host, rest) = host(piece, hidden).map_err(|wrong| vec![wrong])?;
+    let fields = fields(rest);
     let field = |n: usize| fields.get(n).copied().unwrap_or("");
     let quote = Quote { hidden: hidden || !field(1).is_empty() };
 
     let mut wrong = Vec::new();
     let mut keep = |result: Result<(), String>| wrong.extend(result.err());
     let asn = match field(0) {
+        "" if host.address().is_none() => Ok(None),
         "" => Err("AS number is missing; expected host:AS, AS 1 to 4294967295".to_owned()),
-        text => asn(text).map_err(|why| format!("AS number {} {why}", Quote { hidden }.of(text))),
+        text => asn(text).map(Some).map_err(|why| format!("AS number {} {why}", Quote { hidden }.of(text))),
     };
     let multihop = multihop(field(2).trim_end(), &quote);
     let port = port(field(3).trim_end(), &quote);
-    let mut notes = Vec::new();
-    keep(options(field(4).trim_end(), &quote, &mut notes));
-    keep(options(old_options.unwrap_or("").trim_end(), &quote, &mut notes));
+    let mut mpbgp = MpBgp::default();
+    keep(options(field(4).trim_end(), &quote, &mut mpbgp));
+    keep(options(old_options.unwrap_or("").trim_end(), &quote, &mut mpbgp));
     if fields.len() > 6 {
         keep(Err("has more than 7 fields; a password cannot hold a colon here: use --peerPassFile".to_owned()));
     }
     let password = if field(1).is_empty() { None } else { Some(SecretString::from(field(1))) };
     keep(password_rules(field(1).as_bytes()));
-    let bfd = match bfd::parse(field(5).trim_end(), quote.hidden) {
-        Ok((bfd, said)) => {
-            notes.extend(said);
-            bfd
-        }
-        Err(mistakes) => {
-            wrong.extend(mistakes);
-            None
-        }
-    };
+    let (bfd, mut notes) = bfd::parse(field(5).trim_end(), quote.hidden).unwrap_or_else(|mistakes| {
+        wrong.extend(mistakes);
+        (None, Vec::new())
+    });
     if field(1).starts_with(char::is_whitespace) || field(1).ends_with(char::is_whitespace) {
         notes.push("the password begins or ends with white space, which is part of it".to_owned());
     }
     match (asn, multihop, port) {
         (Ok(asn), Ok(multihop), Ok(port)) if wrong.is_empty() => {
-            Ok(PeerText { address, asn, password, multihop, port, bfd, notes })
+            Ok(PeerText { host, asn, password, multihop, port, mpbgp, bfd, notes })
         }
         (asn, multihop, port) => {
             let fields = [asn.err(), multihop.err(), port.err()];
@@ -108,12 +107,43 @@ impl Quote {
 
 const BRACKETS: &str = "an IPv6 address stands in brackets: [2001:db8::1]:65001";
 
-/// The host and what follows its colon.
-fn host(piece: &str, hidden: bool) -> Result<(IpAddr, &str), String> {
-    let quote = Quote { hidden };
-    if piece.starts_with("unnumbered:") {
-        return Err("unnumbered peers are not built yet; give the peer's address".to_owned());
+/// The fields behind the host. An IPv6 address among the MP-BGP options has colons of its own, which kube-vip takes for
+/// the ends of fields: there the last field is BFD only if it looks like it.
+fn fields(rest: &str) -> Vec<&str> {
+    const MPBGP: usize = 4;
+    let mut fields: Vec<&str> = rest.splitn(MPBGP + 1, ':').collect();
+    let Some(last) = fields.pop() else { return fields };
+    if fields.len() < MPBGP || !last.contains("mpbgp_") {
+        fields.extend(last.split(':'));
+        return fields;
     }
+    let is_bfd = |text: &&str| text.contains(';') && !text.contains('=');
+    match last.rsplit_once(':').filter(|(_, bfd)| is_bfd(bfd) || bfd.is_empty()) {
+        Some((options, bfd)) => fields.extend([options, bfd]),
+        None => fields.push(last),
+    }
+    fields
+}
+
+/// The host and what follows its colon.
+fn host(piece: &str, hidden: bool) -> Result<(PeerHost, &str), String> {
+    match piece.strip_prefix("unnumbered:") {
+        Some(rest) => interface(rest, hidden),
+        None => address(piece, hidden).map(|(address, rest)| (PeerHost::Address(address), rest)),
+    }
+}
+
+fn interface(text: &str, hidden: bool) -> Result<(PeerHost, &str), String> {
+    let (name, rest) = text.split_once(':').unwrap_or((text, ""));
+    let name = name.trim_end();
+    if is_interface_name(name) {
+        return Ok((PeerHost::Interface(name.to_owned()), rest));
+    }
+    Err(format!("{} is not the name of an interface; expected unnumbered:eth0", Quote { hidden }.of(name)))
+}
+
+fn address(piece: &str, hidden: bool) -> Result<(IpAddr, &str), String> {
+    let quote = Quote { hidden };
     let Some(bracketed) = piece.strip_prefix('[') else {
         let (host, rest) = piece.split_once(':').unwrap_or((piece, ""));
         let host = host.trim_end();
@@ -177,25 +207,18 @@ fn torn(quote: &Quote) -> &'static str {
 }
 
 /// `key=value;…` for MP-BGP next hops.
-fn options(text: &str, quote: &Quote, notes: &mut Vec<String>) -> Result<(), String> {
-    if text.is_empty() {
-        return Ok(());
-    }
-    for option in text.split(';') {
-        match option.split_once('=') {
-            Some(("mpbgp_nexthop" | "mpbgp_ipv4" | "mpbgp_ipv6", value)) if !value.is_empty() => {}
-            Some(("mpbgp_nexthop" | "mpbgp_ipv4" | "mpbgp_ipv6", _)) | None => {
-                return Err(format!("{} is missing a value (expected key=value)", quote.of(option)));
+fn options(text: &str, quote: &Quote, mpbgp: &mut MpBgp) -> Result<(), String> {
+    for option in text.split(';').filter(|_| !text.is_empty()) {
+        let Some((key, value)) = option.split_once('=').filter(|(_, value)| !value.is_empty()) else {
+            return Err(format!("{} is missing a value (expected key=value)", quote.of(option)));
+        };
+        mpbgp.set(key, value).map_err(|wrong| match wrong {
+            Wrong::Key => {
+                format!("{} is not supported; expected mpbgp_nexthop, mpbgp_ipv4 or mpbgp_ipv6", quote.of(key))
             }
-            Some((key, _)) => {
-                return Err(format!(
-                    "{} is not supported; expected mpbgp_nexthop, mpbgp_ipv4 or mpbgp_ipv6",
-                    quote.of(key)
-                ));
-            }
-        }
+            Wrong::Value(why) => format!("{key} {} {why}", quote.of(value)),
+        })?;
     }
-    notes.push("mpbgp options are not yet acted on: the next hop is our address on the session".to_owned());
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! The configuration reference, as Markdown, from the table of options.
 
 use super::options::{Group, Kind, OPTIONS, Spec};
+use super::settings::{KEYS, Key};
 
 const INTRO: &str = "\
 # Configuration
@@ -19,6 +20,33 @@ code is 1 and nothing on the host was changed. Logs go to stderr too; stdout is 
 `vipcast manager` runs the daemon; `vipcast start` does the same and implies `--controlplane`.
 ";
 
+const KEYS_INTRO: &str = "
+## Options of single peers and virtual IPs
+
+`--bgpPeerOptions` (`bgp_peer_options`) and `--vipOptions` (`vip_options`) are lists of
+
+```
+SELECTOR;key=value;key=value;key
+```
+
+where the selector is a peer's address, its address and port (`10.0.0.1:1179`, `[2001:db8::1]:1179`), the interface of an
+unnumbered peer or a virtual IP; `*` is for all of them. Items are told apart by commas or by repeating the flag; no value
+has a comma or a semicolon in it, and several words are told apart by spaces. What an item says for one peer counts before
+what `*` says, key by key:
+
+```
+--bgpPeerOptions '*;bfd;community=65000:1' --bgpPeerOptions '10.0.0.1;ttl-security;med=10;bfd-rx=50;bfd-tx=50'
+--vipOptions '10.0.0.40;community=no-export rt:65000:1;prepend=2'
+```
+
+A route carries the communities of its virtual IP and those of the peer. Of MED, LOCAL_PREF and prepended ASNs the virtual
+IP's counts before the peer's, and either before what the lease gives: there the MED falls with each holder, so that
+routers leave a dead holder's route at once, and an operator's MED turns that off (a warning says so).
+
+| key | value | for | |
+|---|---|---|---|
+";
+
 const PEERS: &str = "
 ## Peers
 
@@ -28,13 +56,18 @@ const PEERS: &str = "
 host:AS[:password[:multihop[:port[:mpbgp[:bfd]]]]]
 ```
 
-- `host`: an IPv4 address, or an IPv6 address in brackets: `[2001:db8::1]:65001`.
-- `AS`: 1 to 4294967295, in plain decimal. The same as ours means iBGP.
+- `host`: an IPv4 address, an IPv6 address in brackets as in `[2001:db8::1]:65001`, or `unnumbered:INTERFACE` for the
+  router that is found on an interface.
+- `AS`: 1 to 4294967295, in plain decimal. The same as ours means iBGP. Of an unnumbered peer it may be absent: then any
+  AS but ours is taken.
 - `password`: TCP-MD5 (RFC 2385), up to 80 bytes; it cannot hold a colon or a comma.
 - `multihop`: `true` where routers stand between; the default is `false`: the router is on our own link.
 - `port`: the default is 179.
 - `mpbgp`: `mpbgp_nexthop=…;mpbgp_ipv4=…;mpbgp_ipv6=…`, also in the older form behind a slash
-  (`10.0.0.1:65001::false/mpbgp_nexthop=fixed`). Checked and not yet acted on.
+  (`10.0.0.1:65001::false/mpbgp_nexthop=fixed`). Each counts before the option of that name. `fixed` takes the addresses
+  given, and binds the session to the one of the peer's family unless a source is given, as kube-vip does;
+  `auto_sourceip` and `auto_sourceif` take those of the interface that has `--sourceIP`, or of `--sourceIF`, which vipcast
+  does anyway. An IPv6 address may stand here, with or without brackets; kube-vip tears it apart.
 - `bfd`: `enabled;rx;tx;multiplier` with 10 to 1000 milliseconds and a multiplier of 3 to 255; empty parts are 300, 300
   and 3. Numbers from 10000 on are taken for microseconds, with a warning. `;strict` at the end: no BGP session before
   BFD is Up.
@@ -63,8 +96,19 @@ pub fn reference() -> String {
             page.push_str(&row(spec));
         }
     }
+    page.push_str(KEYS_INTRO);
+    KEYS.iter().for_each(|key| page.push_str(&key_row(key)));
     page.push_str(PEERS);
     page
+}
+
+fn key_row(key: &Key) -> String {
+    let value = match key.bare {
+        Some(_) => format!("[={}]", key.value),
+        None => format!("={}", key.value),
+    };
+    let whom = if key.of_vip { "peer, VIP" } else { "peer" };
+    format!("| `{}` | `{value}` | {whom} | {} |\n", key.name, key.help)
 }
 
 fn row(spec: &Spec) -> String {

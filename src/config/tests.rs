@@ -11,6 +11,7 @@ use super::*;
 use crate::vip::Vip;
 
 mod mistakes;
+mod tuning;
 
 /// What every good configuration needs.
 const BASE: &[(&str, &str)] =

@@ -94,9 +94,11 @@ pub struct PeerConfig {
 }
 
 impl PeerConfig {
-    /// A peer that we dial, with nothing special about it.
+    /// A peer that we dial, with nothing special about it. A session with an unnumbered one runs over IPv6, so its IPv4
+    /// routes have an IPv6 next hop.
     #[must_use]
     pub fn new(host: PeerHost, port: u16, asn: Option<u32>) -> Self {
+        let extended_next_hop = matches!(host, PeerHost::Interface(_));
         Self {
             host,
             port,
@@ -110,7 +112,7 @@ impl PeerConfig {
             ipv4: true,
             ipv6: true,
             require_families: false,
-            extended_next_hop: false,
+            extended_next_hop,
             next_hop_v4: None,
             next_hop_v6: None,
             attributes: Attributes::default(),
@@ -187,6 +189,14 @@ pub struct BfdConfig {
     pub multiplier: u8,
     /// Whether there is no BGP session before BFD is Up.
     pub strict: bool,
+}
+
+impl Default for BfdConfig {
+    /// As kube-vip documents it: 300 ms, three times.
+    fn default() -> Self {
+        let interval = Duration::from_millis(300);
+        Self { tx: interval, rx: interval, multiplier: 3, strict: false }
+    }
 }
 
 /// The local end of a BGP connection.

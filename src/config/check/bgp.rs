@@ -1,22 +1,30 @@
 //! The speaker and its timers.
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use super::peers;
 use super::reader::Reader;
-use crate::config::BgpConfig;
+use super::tuning;
 use crate::config::options::{HOLD_TIME, KEEPALIVE, LEADER_ELECTION, LISTEN_PORT, LOCAL_AS, ROUTER_ID, Spec};
 use crate::config::peer;
 use crate::config::scalar::{decimal, go_bool};
+use crate::config::{Attributes, BgpConfig};
 use crate::vip::Vip;
 
 /// Our side of the sessions; `None` where anything is wrong with it.
-pub(super) fn bgp(r: &mut Reader<'_>, vips: &[Vip]) -> Option<BgpConfig> {
+pub(super) fn bgp(
+    r: &mut Reader<'_>,
+    vips: &[Vip],
+    attributes: Option<&BTreeMap<Vip, Attributes>>,
+) -> Option<BgpConfig> {
     let local_as = asn(r, &LOCAL_AS);
     let router_id = router_id(r);
     let timers = timers(r);
     let peers = peers::peers(r, vips);
+    let peers = tuning::peers(r, peers, local_as, vips)
+        .filter(|peers| attributes.is_none_or(|attributes| tuning::fit(r, peers, attributes).is_some()));
     let listen_port = r.number(&LISTEN_PORT, 1..=65535, "a TCP port").and_then(|port| u16::try_from(port).ok());
     let (hold_time, keepalive) = timers?;
     let listen_port = listen_port?;

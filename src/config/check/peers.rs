@@ -3,14 +3,16 @@
 use std::net::IpAddr;
 
 use super::bgp::asn;
+use super::next_hops;
 use super::passwords::password;
 use super::reader::Reader;
 use super::vips::class;
+use crate::config::mpbgp::MpBgp;
 use crate::config::options::{
     BGP_PEERS, MULTIHOP, PEER_ADDRESS, PEER_AS, PEER_PASS, PEER_PASS_FILE, SOURCE_IF, SOURCE_IP, Spec,
 };
 use crate::config::peer::{parse_address, parse_list};
-use crate::config::{Hops, PeerConfig, PeerHost, Source};
+use crate::config::{Facts, Hops, PeerConfig, PeerHost, Source};
 use crate::vip::Vip;
 
 /// A peer that is well-formed, and how messages call it.
@@ -18,6 +20,7 @@ struct Candidate {
     spec: &'static Spec,
     label: String,
     peer: PeerConfig,
+    mpbgp: MpBgp,
 }
 
 /// The peers, at least one; `None` where anything is wrong with them.
@@ -33,13 +36,31 @@ pub(super) fn peers(r: &mut Reader<'_>, vips: &[Vip]) -> Option<Vec<PeerConfig>>
     let candidates: Vec<Candidate> = listed.into_iter().flatten().chain(single.flatten()).collect();
     let mut good = complete;
     for (n, candidate) in candidates.iter().enumerate() {
-        if let Some(wrong) = wrong(candidate, candidates.get(..n).unwrap_or_default(), vips, source.as_ref()) {
+        let wrong = wrong(candidate, candidates.get(..n).unwrap_or_default(), vips, source.as_ref());
+        if let Some(wrong) = wrong.or_else(|| no_interface(r.facts, &candidate.peer.host)) {
             r.mistake(candidate.spec, format!("{}: {wrong}", candidate.label));
             good = false;
         }
     }
+    let mpbgp = next_hops::given(r);
     let source = source.filter(|_| good)?;
-    bind(r, candidates, &source)
+    let candidates = bind(r, candidates, &source)?;
+    finish(r, candidates, mpbgp?, vips)
+}
+
+/// Gives each peer its next hops.
+fn finish(r: &mut Reader<'_>, candidates: Vec<Candidate>, all: MpBgp, vips: &[Vip]) -> Option<Vec<PeerConfig>> {
+    let mut peers = Some(Vec::new());
+    for Candidate { spec, label, mut peer, mpbgp } in candidates {
+        match next_hops::set(r, &mut peer, mpbgp.over(all), vips) {
+            Ok(()) => peers.iter_mut().for_each(|peers| peers.push(peer.clone())),
+            Err(wrong) => {
+                r.mistake(spec, format!("{label}: {wrong}"));
+                peers = None;
+            }
+        }
+    }
+    peers
 }
 
 /// What makes a well-formed peer impossible.
@@ -63,6 +84,12 @@ fn wrong(candidate: &Candidate, earlier: &[Candidate], vips: &[Vip], source: Opt
     }
 }
 
+/// What is wrong with the interface of an unnumbered peer.
+fn no_interface(facts: &Facts, host: &PeerHost) -> Option<String> {
+    let (PeerHost::Interface(name), Some(known)) = (host, &facts.interfaces) else { return None };
+    (!known.contains(name)).then(|| format!("there is no such interface on this host; it has {}", known.join(", ")))
+}
+
 /// The peers of the list; `None` where one is wrong.
 fn listed(r: &mut Reader<'_>) -> Option<Vec<Candidate>> {
     let mut good = true;
@@ -77,15 +104,18 @@ fn listed(r: &mut Reader<'_>) -> Option<Vec<Candidate>> {
                 continue;
             }
         };
-        let label = format!("peer {n} ({})", parsed.address);
+        let label = match &parsed.host {
+            PeerHost::Address(address) => format!("peer {n} ({address})"),
+            PeerHost::Interface(name) => format!("peer {n} (unnumbered on {name})"),
+        };
         parsed.notes.iter().for_each(|note| r.warn(&BGP_PEERS, format!("{label}: {note}")));
         let peer = PeerConfig {
             password: parsed.password,
-            bfd: parsed.bfd,
             hops: if parsed.multihop { Hops::Multihop } else { Hops::Default },
-            ..PeerConfig::new(PeerHost::Address(parsed.address), parsed.port, Some(parsed.asn))
+            bfd: parsed.bfd,
+            ..PeerConfig::new(parsed.host, parsed.port, parsed.asn)
         };
-        candidates.push(Candidate { spec: &BGP_PEERS, label, peer });
+        candidates.push(Candidate { spec: &BGP_PEERS, label, peer, mpbgp: parsed.mpbgp });
     }
     good.then_some(candidates)
 }
@@ -114,7 +144,7 @@ fn single(r: &mut Reader<'_>) -> Option<Option<Candidate>> {
         hops: if multihop? { Hops::Multihop } else { Hops::Default },
         ..PeerConfig::new(PeerHost::Address(address), port, Some(asn?))
     };
-    Some(Some(Candidate { spec: &PEER_ADDRESS, label: format!("{text:?}"), peer }))
+    Some(Some(Candidate { spec: &PEER_ADDRESS, label: format!("{text:?}"), peer, mpbgp: MpBgp::default() }))
 }
 
 /// Where our ends are bound, before the families are known.
@@ -142,13 +172,17 @@ fn source(r: &mut Reader<'_>, vips: &[Vip]) -> Option<Source> {
     }
 }
 
-/// Gives each peer its source; an address only where the families agree.
-fn bind(r: &mut Reader<'_>, candidates: Vec<Candidate>, source: &Source) -> Option<Vec<PeerConfig>> {
-    let fits = |peer: &PeerConfig| match source {
-        Source::Address(ip) => peer.host.address().is_none_or(|address| ip.is_ipv4() == address.is_ipv4()),
-        Source::Any | Source::Interface(_) => true,
+/// Gives each peer its source; an address only where the families agree, and an unnumbered peer its own interface.
+fn bind(r: &mut Reader<'_>, mut candidates: Vec<Candidate>, source: &Source) -> Option<Vec<Candidate>> {
+    let fits = |host: &PeerHost| match (source, host) {
+        (Source::Any, _) | (Source::Interface(_), PeerHost::Address(_)) => true,
+        (Source::Address(ip), PeerHost::Address(address)) => ip.is_ipv4() == address.is_ipv4(),
+        (Source::Address(_), PeerHost::Interface(_)) => false,
+        (Source::Interface(source), PeerHost::Interface(name)) => source == name,
     };
-    if let (Source::Address(ip), false) = (source, candidates.iter().any(|c| fits(&c.peer))) {
+    let is_numbered = |c: &Candidate| c.peer.host.address().is_some();
+    let none = candidates.iter().any(is_numbered) && !candidates.iter().any(|c| fits(&c.peer.host));
+    if let (Source::Address(ip), true) = (source, none) {
         let (ours, theirs) = if ip.is_ipv4() { ("IPv4", "IPv6") } else { ("IPv6", "IPv4") };
         let labels: Vec<&str> = candidates.iter().map(|c| c.label.as_str()).collect();
         let list = labels.join(", ");
@@ -158,14 +192,17 @@ fn bind(r: &mut Reader<'_>, candidates: Vec<Candidate>, source: &Source) -> Opti
         );
         return None;
     }
-    let mut peers = Vec::new();
-    for Candidate { label, mut peer, .. } in candidates {
-        if fits(&peer) {
-            peer.source = source.clone();
-        } else {
-            r.warn(&SOURCE_IP, format!("is not used for {label}, which is of the other family"));
+    for Candidate { label, peer, .. } in &mut candidates {
+        let spec = if matches!(source, Source::Interface(_)) { &SOURCE_IF } else { &SOURCE_IP };
+        match (fits(&peer.host), &peer.host) {
+            (true, _) => peer.source = source.clone(),
+            (false, PeerHost::Address(_)) => {
+                r.warn(spec, format!("is not used for {label}, which is of the other family"));
+            }
+            (false, PeerHost::Interface(name)) => {
+                r.warn(spec, format!("is not used for {label}: its sessions run over {name}"));
+            }
         }
-        peers.push(peer);
     }
-    Some(peers)
+    Some(candidates)
 }

@@ -2,24 +2,22 @@ use proptest::prelude::*;
 use secrecy::ExposeSecret as _;
 
 use super::*;
+use crate::config::mpbgp::Mode;
 
-/// A peer as plain values: address, AS, password, multihop, port, notes.
-type Plain = (String, u32, Option<String>, bool, u16, Vec<String>);
-
-const MPBGP: &str = "mpbgp options are not yet acted on: the next hop is our address on the session";
-const BFD: &str = "bfd rx 300000 is taken for microseconds, that is 300 ms; the unit here is milliseconds";
+/// A peer as plain values: host, AS, password, multihop, port, notes.
+type Plain = (String, Option<u32>, Option<String>, bool, u16, Vec<String>);
 
 fn list(text: &str) -> Vec<Result<Plain, Vec<String>>> {
     let plain = |peer: PeerText| {
         let password = peer.password.map(|p| p.expose_secret().to_owned());
-        (peer.address.to_string(), peer.asn, password, peer.multihop, peer.port, peer.notes)
+        (peer.host.to_string(), peer.asn, password, peer.multihop, peer.port, peer.notes)
     };
     parse_list(text).into_iter().map(|peer| peer.map(plain)).collect()
 }
 
 fn peer(address: &str, asn: u32, password: &str, multihop: bool, port: u16, notes: &[&'static str]) -> Vec<Plain> {
     let password = (!password.is_empty()).then(|| password.to_owned());
-    vec![(address.to_owned(), asn, password, multihop, port, notes.iter().map(ToString::to_string).collect())]
+    vec![(address.to_owned(), Some(asn), password, multihop, port, notes.iter().map(ToString::to_string).collect())]
 }
 
 #[test]
@@ -32,19 +30,53 @@ fn every_form_of_kube_vip_is_read() {
         ("10.0.0.1:65001:p/w]=;:true", peer("10.0.0.1", 65001, "p/w]=;", true, 179, &[])),
         ("10.0.0.1:65001:pw:T:1179", peer("10.0.0.1", 65001, "pw", true, 1179, &[])),
         ("10.0.0.1:65001:pw::", peer("10.0.0.1", 65001, "pw", false, 179, &[])),
-        ("[2001:db8::1]:65001", peer("2001:db8::1", 65001, "", false, 179, &[])),
-        ("[2001:db8::1]:65001:pw:1:2179", peer("2001:db8::1", 65001, "pw", true, 2179, &[])),
-        ("10.0.0.1:65001:::179:mpbgp_nexthop=fixed", peer("10.0.0.1", 65001, "", false, 179, &[MPBGP])),
-        ("10.0.0.1:65001::false/mpbgp_nexthop=fixed", peer("10.0.0.1", 65001, "", false, 179, &[MPBGP])),
-        (
-            "10.0.0.1:65001::false:180/mpbgp_nexthop=fixed;mpbgp_ipv6=2001:db8::9",
-            peer("10.0.0.1", 65001, "", false, 180, &[MPBGP]),
-        ),
-        ("10.0.0.1:65001:::::true;300000;300;3", peer("10.0.0.1", 65001, "", false, 179, &[BFD])),
+        ("[2001:db8::1]:65001", peer("[2001:db8::1]", 65001, "", false, 179, &[])),
+        ("[2001:db8::1]:65001:pw:1:2179", peer("[2001:db8::1]", 65001, "pw", true, 2179, &[])),
+        ("unnumbered:eth0:65001:pw::180", peer("eth0", 65001, "pw", false, 180, &[])),
         ("10.0.0.1:65001:::::false;;;;x", peer("10.0.0.1", 65001, "", false, 179, &[])),
     ];
     for (text, expected) in cases {
         assert_eq!(list(text), expected.into_iter().map(Ok).collect::<Vec<_>>(), "{text}");
+    }
+}
+
+#[test]
+fn the_as_of_an_unnumbered_peer_may_be_absent() {
+    for text in ["unnumbered:eth0", "unnumbered:eth0::pw", "unnumbered:eth0 "] {
+        let [Ok((host, asn, ..))] = &list(text)[..] else { panic!("{text}") };
+        assert_eq!((host.as_str(), *asn), ("eth0", None), "{text}");
+    }
+}
+
+#[test]
+fn next_hops_of_both_families_are_read_in_every_form() {
+    let (four, six) = (Some([10, 0, 0, 9].into()), Some("2001:db8::9".parse().unwrap()));
+    let fixed = |ipv4, ipv6| MpBgp { mode: Some(Mode::Fixed), ipv4, ipv6 };
+    let mode = |mode| MpBgp { mode: Some(mode), ..MpBgp::default() };
+    let cases = [
+        (":::179:mpbgp_nexthop=fixed", mode(Mode::Fixed)),
+        (":::179:mpbgp_nexthop=auto_sourceip", mode(Mode::SourceIp)),
+        ("::false/mpbgp_nexthop=auto_sourceif", mode(Mode::SourceIf)),
+        ("::false:180/mpbgp_nexthop=fixed;mpbgp_ipv6=2001:db8::9", fixed(None, six)),
+        (":::179:mpbgp_nexthop=fixed;mpbgp_ipv4=10.0.0.9", fixed(four, None)),
+        (":::179:mpbgp_nexthop=fixed;mpbgp_ipv6=2001:db8::9;mpbgp_ipv4=10.0.0.9", fixed(four, six)),
+        (":::179:mpbgp_nexthop=fixed;mpbgp_ipv4=10.0.0.9;mpbgp_ipv6=[2001:db8::9]", fixed(four, six)),
+        (":::179:mpbgp_nexthop=fixed;mpbgp_ipv6=2001:db8::9:", fixed(None, six)),
+        (":::179:mpbgp_nexthop=fixed;mpbgp_ipv6=2001:db8::9:false;300;300;3", fixed(None, six)),
+        ("", MpBgp::default()),
+    ];
+    for (text, expected) in cases {
+        let [Ok(peer)] = &parse_list(&format!("10.0.0.1:1{text}"))[..] else { panic!("{text}") };
+        assert_eq!((peer.mpbgp, peer.bfd), (expected, None), "{text}");
+    }
+}
+
+#[test]
+fn bfd_is_the_last_field_whatever_colons_an_ipv6_address_has() {
+    let note = "bfd rx 300000 is taken for microseconds, that is 300 ms; the unit here is milliseconds";
+    for before in ["", "mpbgp_nexthop=fixed;mpbgp_ipv6=2001:db8::1"] {
+        let [Ok(peer)] = &parse_list(&format!("10.0.0.1:1::::{before}:true;300000;;"))[..] else { panic!("{before}") };
+        assert_eq!((peer.bfd, &peer.notes), (Some(BfdConfig::default()), &vec![note.to_owned()]), "{before}");
     }
 }
 
@@ -83,7 +115,8 @@ fn each_mistake_says_what_was_expected() {
         ),
         ("[fe80::1%eth0]:1", &["has a zone in the brackets; use --sourceIF for a link-local peer"]),
         ("[fd00::1]x:1", &["has something between \"]\" and \":\"; expected [2001:db8::1]:65001"]),
-        ("unnumbered:eth0", &["unnumbered peers are not built yet; give the peer's address"]),
+        ("unnumbered:", &["\"\" is not the name of an interface; expected unnumbered:eth0"]),
+        ("unnumbered:a b:1", &["\"a b\" is not the name of an interface; expected unnumbered:eth0"]),
         ("10.0.0.1:1::yes:0", &["multihop \"yes\" is not true or false", "port \"0\" is not one; expected 1 to 65535"]),
         (
             "10.0.0.1:1:pa:ss:word",
@@ -97,6 +130,12 @@ fn each_mistake_says_what_was_expected() {
             "10.0.0.1:1:::179:mpbgp_ipv5=1",
             &["\"mpbgp_ipv5\" is not supported; expected mpbgp_nexthop, mpbgp_ipv4 or mpbgp_ipv6"],
         ),
+        (
+            "10.0.0.1:1:::179:mpbgp_nexthop=auto",
+            &["mpbgp_nexthop \"auto\" is not a mode of next hops; expected fixed, auto_sourceip or auto_sourceif"],
+        ),
+        ("10.0.0.1:1:::179:mpbgp_ipv4=2001:db8::1", &["mpbgp_ipv4 \"2001:db8::1\" is not an IPv4 address"]),
+        ("10.0.0.1:1/mpbgp_ipv6=10.0.0.1", &["mpbgp_ipv6 \"10.0.0.1\" is not an IPv6 address"]),
         ("10.0.0.1:1:::::true;1;1", &["bfd is not \"enabled;rx;tx;multiplier\", as in true;300;300;3"]),
         ("10.0.0.1:1:::::true;a;1;1", &["bfd has a value that is not a number; expected true;300;300;3"]),
         ("10.0.0.1:1:::::::", &["has more than 7 fields; a password cannot hold a colon here: use --peerPassFile"]),

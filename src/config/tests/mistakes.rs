@@ -228,8 +228,8 @@ const ODD: &[Case] = &[
         "--multihop (bgp_multihop): has no effect: it is for the peer of --peerAddress, and there is none",
     ),
     (
-        &[("bgppeers", "10.0.0.1:1:::::t;;300000;")],
-        "--bgppeers (bgp_peers): peer 1 (10.0.0.1): bfd tx 300000 is taken for microseconds, that is 300 ms; the unit here is milliseconds",
+        &[("bgppeers", "10.0.0.1:1:::::t;300000;;")],
+        "--bgppeers (bgp_peers): peer 1 (10.0.0.1): bfd rx 300000 is taken for microseconds, that is 300 ms; the unit here is milliseconds",
     ),
     (
         &[("bgppeers", "10.0.0.1:1,[fd00::1]:1"), ("sourceIP", "10.0.0.9")],

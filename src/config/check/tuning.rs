@@ -1,0 +1,286 @@
+//! What is set for single peers and virtual IPs, put upon them.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use super::next_hops::usable;
+use super::passwords::password_in;
+use super::reader::Reader;
+use crate::config::items::{self, Item, Of, Settings};
+use crate::config::options::{BGP_PEER_OPTIONS, LEADER_ELECTION, Spec, VIP_OPTIONS};
+use crate::config::peer::parse_address;
+use crate::config::scalar::{go_bool, is_interface_name};
+use crate::config::settings::Setting;
+use crate::config::{Attributes, BfdConfig, Hops, PeerConfig, PeerHost};
+use crate::vip::Vip;
+use crate::wire::bgp::Communities;
+
+/// Whom an item is for; the later ones say more, and count before the earlier ones, key by key.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Selector<T> {
+    All,
+    Host(T),
+    /// The peer with this port, where several have the address.
+    Port(T, u16),
+}
+
+/// The items of an option by selector; `None` where anything is wrong with them.
+type Selected<T> = BTreeMap<Selector<T>, (String, Settings)>;
+
+/// The peers with what is set for each; `None` where anything is wrong.
+pub(super) fn peers(
+    r: &mut Reader<'_>,
+    peers: Option<Vec<PeerConfig>>,
+    local_as: Option<u32>,
+    vips: &[Vip],
+) -> Option<Vec<PeerConfig>> {
+    let items = read(r, &BGP_PEER_OPTIONS, Of::Peers, peer_selector);
+    let mut peers = peers?;
+    let items = known(r, &BGP_PEER_OPTIONS, items?, |selector| {
+        let names: Vec<String> = peers.iter().map(|peer| format!("{}:{}", peer.host, peer.port)).collect();
+        let is_one = peers.iter().any(|peer| selects(selector, peer));
+        (is_one, format!("is no peer; the peers are {}", names.join(", ")))
+    })?;
+    let mut good = true;
+    for peer in &mut peers {
+        let chosen = items.iter().filter(|(selector, _)| selects(selector, peer));
+        let mut settings = Settings::new();
+        chosen.for_each(|(_, (_, more))| settings.extend(more.clone()));
+        if settings.get("bfd") == Some(&Setting::Bfd(false)) {
+            settings.retain(|key, _| !key.starts_with("bfd-"));
+        }
+        let label = format!("{}:{}", peer.host, peer.port);
+        for setting in settings.into_values() {
+            good &= match apply(r, &label, peer, setting, vips) {
+                Ok(done) => done,
+                Err(why) => {
+                    r.mistake(&BGP_PEER_OPTIONS, format!("{label}: {why}"));
+                    false
+                }
+            };
+        }
+    }
+    if good {
+        odd(r, &items, &peers, local_as);
+    }
+    good.then_some(peers)
+}
+
+/// What each virtual IP has; `None` where anything is wrong.
+pub(super) fn vips(r: &mut Reader<'_>, vips: Option<&[Vip]>) -> Option<BTreeMap<Vip, Attributes>> {
+    let items = read(r, &VIP_OPTIONS, Of::Vips, vip_selector);
+    let vips = vips?;
+    let items = known(r, &VIP_OPTIONS, items?, |selector| {
+        let names: Vec<String> = vips.iter().map(|vip| vip.address().to_string()).collect();
+        let is_one = vips.iter().any(|vip| matches!(selector, Selector::Host(host) if host == vip));
+        (is_one || *selector == Selector::All, format!("is no virtual IP; they are {}", names.join(", ")))
+    })?;
+    let given = |vip: &Vip| {
+        let mut attributes = Attributes::default();
+        let chosen = [Selector::All, Selector::Host(*vip)];
+        for setting in chosen.iter().filter_map(|selector| items.get(selector)).flat_map(|(_, set)| set.values()) {
+            let _is_one = attribute(&mut attributes, setting);
+        }
+        (*vip, attributes)
+    };
+    let given = vips.iter().map(given).filter(|(_, attributes)| *attributes != Attributes::default()).collect();
+    fence(r, &VIP_OPTIONS, items.values());
+    Some(given)
+}
+
+/// Refuses attributes that a message has no room for. Each alone fits.
+pub(super) fn fit(r: &mut Reader<'_>, peers: &[PeerConfig], vips: &BTreeMap<Vip, Attributes>) -> Option<()> {
+    for peer in peers {
+        for (vip, attributes) in vips {
+            let len = peer.attributes.communities.union(&attributes.communities).encoded_len();
+            if len > Communities::MAX_LEN {
+                let (peer, most) = (format!("{}:{}", peer.host, peer.port), Communities::MAX_LEN);
+                let vip = vip.address();
+                let text = format!("{vip}: its communities and those of {peer} take {len} bytes; {most} are the most");
+                r.mistake(&VIP_OPTIONS, text);
+                return None;
+            }
+        }
+    }
+    Some(())
+}
+
+/// The items of an option, and all that is wrong with them.
+fn read<T: Ord>(
+    r: &mut Reader<'_>,
+    spec: &'static Spec,
+    of: Of,
+    selector: fn(&str) -> Option<Selector<T>>,
+) -> Option<Selected<T>> {
+    let (items, mistakes) = items::parse(r.text(spec).unwrap_or_default(), of);
+    let mut good = mistakes.is_empty();
+    mistakes.into_iter().for_each(|mistake| r.mistake(spec, mistake));
+    let mut selected = Selected::new();
+    for Item { selector: text, settings } in items {
+        let wrong = match selector(text) {
+            None if of == Of::Peers => "is not a peer; expected its address, its interface, or * for all",
+            None => "is not a virtual IP; expected its address, or * for all",
+            Some(selector) => match selected.insert(selector, (text.to_owned(), settings)) {
+                None => continue,
+                Some(_) => "is there twice; put all of its settings in one item",
+            },
+        };
+        r.mistake(spec, format!("{text:?} {wrong}"));
+        good = false;
+    }
+    good.then_some(selected)
+}
+
+/// The items again, if all selectors are known; `is_known` says it of one, with what to say if it is not.
+fn known<T: Ord>(
+    r: &mut Reader<'_>,
+    spec: &'static Spec,
+    items: Selected<T>,
+    is_known: impl Fn(&Selector<T>) -> (bool, String),
+) -> Option<Selected<T>> {
+    let mut good = true;
+    for (selector, (text, _)) in &items {
+        let (is_known, otherwise) = is_known(selector);
+        if !is_known {
+            r.mistake(spec, format!("{text:?} {otherwise}"));
+            good = false;
+        }
+    }
+    good.then_some(items)
+}
+
+fn peer_selector(text: &str) -> Option<Selector<PeerHost>> {
+    if text == "*" {
+        return Some(Selector::All);
+    }
+    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    if let Ok(address) = bare.parse() {
+        return Some(Selector::Host(PeerHost::Address(address)));
+    }
+    if let Some((address, port)) = parse_address(text) {
+        return Some(Selector::Port(PeerHost::Address(address), port));
+    }
+    let name = text.strip_prefix("unnumbered:").unwrap_or(text);
+    is_interface_name(name).then(|| Selector::Host(PeerHost::Interface(name.to_owned())))
+}
+
+fn vip_selector(text: &str) -> Option<Selector<Vip>> {
+    if text == "*" {
+        return Some(Selector::All);
+    }
+    let address: IpAddr = text.strip_suffix("/32").or(text.strip_suffix("/128")).unwrap_or(text).parse().ok()?;
+    Some(Selector::Host(Vip::new(address)))
+}
+
+fn selects(selector: &Selector<PeerHost>, peer: &PeerConfig) -> bool {
+    match selector {
+        Selector::All => true,
+        Selector::Host(host) => *host == peer.host,
+        Selector::Port(host, port) => (host, port) == (&peer.host, &peer.port),
+    }
+}
+
+/// Puts a setting upon a peer; `Ok(false)`: it is wrong, and that is said.
+fn apply(
+    r: &mut Reader<'_>,
+    label: &str,
+    peer: &mut PeerConfig,
+    setting: Setting,
+    vips: &[Vip],
+) -> Result<bool, String> {
+    if attribute(&mut peer.attributes, &setting) {
+        return Ok(true);
+    }
+    match setting {
+        // Taken above.
+        Setting::Communities(_) | Setting::Med(_) | Setting::LocalPref(_) | Setting::Prepend(_) => {}
+        Setting::TtlSecurity(_) if peer.hops == Hops::Multihop => {
+            return Err(
+                "ttl-security and multihop exclude each other; leave multihop out, ttl-security=N says how far \
+                        away the peer may be"
+                    .to_owned(),
+            );
+        }
+        Setting::TtlSecurity(hops) => peer.hops = Hops::Security(hops),
+        Setting::NextHop { v4, v6 } => {
+            for address in [v4.map(IpAddr::from), v6.map(IpAddr::from)].into_iter().flatten() {
+                usable(address, vips).map_err(|why| format!("next-hop {address} {why}"))?;
+            }
+            (peer.next_hop_v4, peer.next_hop_v6) = (v4, v6);
+        }
+        Setting::Families { ipv4, ipv6 } => (peer.ipv4, peer.ipv6) = (ipv4, ipv6),
+        Setting::RequireFamilies(on) => peer.require_families = on,
+        Setting::ExtendedNextHop(on) => peer.extended_next_hop = on,
+        Setting::Connect(connect) => peer.connect = connect,
+        Setting::Description(text) => peer.description = Some(text),
+        Setting::ShutdownText(text) => peer.shutdown_text = Some(text),
+        Setting::GracefulShutdown(time) => peer.graceful_shutdown = Some(time).filter(|time| !time.is_zero()),
+        Setting::PasswordFile(_) if peer.password.is_some() => {
+            return Err("password-file: this peer has a password already; give one of them".to_owned());
+        }
+        Setting::PasswordFile(path) => {
+            let Some(password) = password_in(r, &BGP_PEER_OPTIONS, &format!("{label}: password-file "), &path) else {
+                return Ok(false);
+            };
+            (peer.password, peer.password_file) = (password.secret, password.file);
+        }
+        Setting::Bfd(on) => peer.bfd = on.then(|| peer.bfd.unwrap_or_default()),
+        Setting::BfdRx(time) => bfd(peer, "bfd-rx")?.rx = time,
+        Setting::BfdTx(time) => bfd(peer, "bfd-tx")?.tx = time,
+        Setting::BfdMultiplier(times) => bfd(peer, "bfd-multiplier")?.multiplier = times,
+        Setting::BfdStrict(on) => bfd(peer, "bfd-strict")?.strict = on,
+    }
+    Ok(true)
+}
+
+fn bfd<'a>(peer: &'a mut PeerConfig, key: &str) -> Result<&'a mut BfdConfig, String> {
+    peer.bfd.as_mut().ok_or_else(|| format!("{key} has no effect, as BFD is not on for this peer; add bfd"))
+}
+
+/// Takes a setting that a virtual IP can have too; `false`: it is another.
+fn attribute(attributes: &mut Attributes, setting: &Setting) -> bool {
+    match setting {
+        Setting::Communities(communities) => attributes.communities = communities.clone(),
+        Setting::Med(med) => attributes.med = Some(*med),
+        Setting::LocalPref(local_pref) => attributes.local_pref = Some(*local_pref),
+        Setting::Prepend(times) => attributes.prepend = Some(*times),
+        _ => return false,
+    }
+    true
+}
+
+/// Warns of what is set and does nothing, or does what may not be meant.
+fn odd(r: &mut Reader<'_>, items: &Selected<PeerHost>, peers: &[PeerConfig], local_as: Option<u32>) {
+    for (selector, (text, settings)) in items {
+        let chosen = || peers.iter().filter(|peer| selects(selector, peer));
+        let is_ibgp = |peer: &PeerConfig| peer.asn.is_some() && peer.asn == local_as;
+        let is_v6 = |peer: &PeerConfig| peer.host.address().is_none_or(|address| address.is_ipv6());
+        let idle = [
+            ("local-pref", chosen().any(is_ibgp), "a peer in our own AS"),
+            ("prepend", !chosen().all(is_ibgp), "a peer in another AS"),
+            ("extended-next-hop", chosen().any(is_v6), "a session over IPv6"),
+        ];
+        for (key, _, whom) in idle.into_iter().filter(|(key, works, _)| settings.contains_key(key) && !works) {
+            r.warn(&BGP_PEER_OPTIONS, format!("{text:?}: {key} has no effect but on {whom}"));
+        }
+    }
+    fence(r, &BGP_PEER_OPTIONS, items.values());
+}
+
+/// Warns of metrics that take the place of the fence's.
+fn fence<'a>(r: &mut Reader<'_>, spec: &'static Spec, items: impl Iterator<Item = &'a (String, Settings)>) {
+    if go_bool(r.raw.get(&LEADER_ELECTION).text) != Some(true) {
+        return;
+    }
+    for (text, settings) in items {
+        for key in ["med", "local-pref"].into_iter().filter(|key| settings.contains_key(key)) {
+            r.warn(
+                spec,
+                format!(
+                    "{text:?}: {key} takes the place of the one that falls or rises with each holder of the lease, so a \
+                     router may stay with the route of a holder that died until its hold time ends"
+                ),
+            );
+        }
+    }
+}
