@@ -22,6 +22,9 @@ const LAST_WORDS: Duration = Duration::from_millis(100);
 /// The TTL of iBGP sessions that are given none: so many hops the peer may be away.
 const IBGP_HOPS: u8 = 64;
 
+/// With what TTL packets set out where nobody chose one.
+const USUAL_TTL: u8 = 64;
+
 /// A peer's BFD session.
 #[derive(Debug)]
 pub(super) struct Bfd {
@@ -97,7 +100,7 @@ impl Peer {
         let status = bfd.handle.status();
         let before = std::mem::replace(&mut bfd.told, status.clone());
         self.log_bfd(&before, &status);
-        let is_up = status.view.state == bfd::State::Up;
+        let has_come_up = status.ups > before.ups && status.view.state == bfd::State::Up;
         let has_failed = status.failures > before.failures;
         self.wiring.report.update(|of_peer| of_peer.bfd = Some(status));
         if has_failed {
@@ -107,8 +110,9 @@ impl Peer {
                 self.links[side].close_by(now + LAST_WORDS);
             }
         }
+        // The wait was for a peer that could not be reached. It can be now.
         let waits = matches!(self.fsm.side(Side::Outgoing), State::Idle { retry_at: Some(_) });
-        if is_up && waits && self.bfd.as_ref().is_some_and(|bfd| bfd.is_strict) {
+        if has_come_up && waits {
             self.fsm.handle(now, Side::Outgoing, Input::Start);
         }
     }
@@ -137,28 +141,27 @@ impl Peer {
         }
     }
 
-    /// Says that what comes is meant: the peer is not to take it for a failure.
-    pub(super) fn take_down_bfd(&self) {
-        if let Some(bfd) = &self.bfd {
-            bfd.handle.take_down();
-        }
-    }
-
-    /// Whether there is no BFD, or it said that it was taken down.
-    pub(super) fn bfd_is_down(&self) -> bool {
-        self.bfd.as_ref().is_none_or(|bfd| !bfd.is_aimed || bfd.handle.is_over())
+    /// Says that the silence to come is meant; true when that was said, or there is no BFD.
+    ///
+    /// Only when the BGP session has ended: FRR 8.4 takes AdminDown for a failure (RFC 5882 §3.2 does not), and would
+    /// end it with Cease 6/10 before it reads ours.
+    pub(super) fn take_down_bfd(&self) -> bool {
+        let Some(bfd) = self.bfd.as_ref().filter(|bfd| bfd.is_aimed) else { return true };
+        bfd.handle.take_down();
+        bfd.handle.is_over()
     }
 }
 
 /// Single hop where the BGP session is (RFC 5881 §1); else RFC 5883 with a minimum TTL of its own: routers between us
-/// take one each.
+/// take one each. RFC 5883 does not say with what TTL packets set out, and BIRD's have 64; only where the operator asks
+/// for TTL security must it be 255.
 fn reach(hops: Hops, ibgp: bool, is_on_link: impl Fn() -> bool) -> Reach {
-    let least = |hops: u8| Reach::Multihop(u8::MAX - hops.saturating_sub(1));
+    let least = |first: u8, hops: u8| Reach::Multihop(first.saturating_sub(hops.saturating_sub(1)).max(1));
     match hops {
-        Hops::Multihop(ttl) => least(ttl),
+        Hops::Multihop(ttl) => least(USUAL_TTL, ttl),
         Hops::Security(0 | 1) => Reach::Single,
-        Hops::Security(hops) => least(hops),
-        Hops::Default if ibgp && !is_on_link() => least(IBGP_HOPS),
+        Hops::Security(hops) => least(u8::MAX, hops),
+        Hops::Default if ibgp && !is_on_link() => least(USUAL_TTL, IBGP_HOPS),
         Hops::Default => Reach::Single,
     }
 }
@@ -180,10 +183,11 @@ mod tests {
         let reach = |hops, ibgp, on_link| reach(hops, ibgp, || on_link);
         assert_eq!(reach(Hops::Default, false, false), Reach::Single);
         assert_eq!(reach(Hops::Default, true, true), Reach::Single);
-        assert_eq!(reach(Hops::Default, true, false), Reach::Multihop(192));
+        assert_eq!(reach(Hops::Default, true, false), Reach::Multihop(1));
         assert_eq!(reach(Hops::Security(1), false, true), Reach::Single);
         assert_eq!(reach(Hops::Security(2), false, true), Reach::Multihop(254));
-        assert_eq!(reach(Hops::Multihop(50), false, true), Reach::Multihop(206));
+        assert_eq!(reach(Hops::Multihop(50), false, true), Reach::Multihop(15));
+        assert_eq!(reach(Hops::Multihop(3), false, true), Reach::Multihop(62));
         assert_eq!(reach(Hops::Multihop(255), true, true), Reach::Multihop(1));
     }
 }

@@ -148,7 +148,7 @@ impl Peer {
 
     fn is_done(&self) -> bool {
         let is_idle = self.fsm.is_stopped() && self.links.iter().all(|link| matches!(link, Link::None));
-        self.stopping.is_some() && is_idle && self.bfd_is_down()
+        self.stopping.is_some() && is_idle && self.take_down_bfd()
     }
 
     /// Everything that can be done without waiting, the clock first.

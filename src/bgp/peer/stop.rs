@@ -146,7 +146,6 @@ impl Peer {
             for side in Side::ALL {
                 self.links[side].close_by(deadline);
             }
-            self.take_down_bfd();
             self.fsm.tell(now, &Input::Stop(Stop::Shutdown(text)));
         }
     }
