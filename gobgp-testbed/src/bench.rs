@@ -3,6 +3,7 @@
 //! Moments are taken where they happen, all on one clock: messages from a capture on the node, changes of the router's
 //! table as gobgpd tells of them, the client's answers as they arrive.
 
+pub mod bfd;
 mod failover;
 mod figures;
 mod idle;

@@ -12,6 +12,8 @@ testbed: real routers, a real Kubernetes API and three nodes in network namespac
   testbed test [name ...]    all scenarios, or those whose name contains one of the words
   testbed bench [part ...]   the figures, each the median of five runs; parts: start, failover, table, idle
   testbed fixtures DIR [router ...]  what routers send, written to bgp-fixtures/ (DIR) with its meaning
+  testbed bench bfd          how fast BFD notices a cut path, and what it costs (2 minutes)
+  testbed bench bfd-soak     BFD beside busy processors for 10 minutes, with real-time scheduling and without
   testbed list               the scenarios and what they show
   testbed clean              remove what earlier runs left behind
 
@@ -38,6 +40,8 @@ fn command(words: &[String]) -> Result<ExitCode> {
             _ => bail!("demo knows only --keep, not {options:?}"),
         },
         ["test", names @ ..] => return scenarios::play(names),
+        ["bench", "bfd"] => bench::bfd::detection()?,
+        ["bench", "bfd-soak"] => bench::bfd::soak()?,
         ["bench", parts @ ..] => bench::play(parts)?,
         ["fixtures", directory, routers @ ..] => fixtures::refresh(std::path::Path::new(directory), routers)?,
         ["list"] => scenarios::list(),

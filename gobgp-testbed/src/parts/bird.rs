@@ -8,6 +8,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
+use super::bfd;
 use super::communities;
 use super::orders::{MED, PREFIX4, PREFIX6};
 use super::router::{Conf, Family, Neighbor, Origin, Path, Session};
@@ -50,6 +51,7 @@ fn config(conf: &Conf) -> String {
     }
     text.push_str("}\n");
     text.push_str(&documentation(conf));
+    text += bfd::bird_protocol(conf);
     for (index, neighbor) in conf.neighbors.iter().enumerate() {
         let password = neighbor.password.as_ref().map(|word| format!("password \"{word}\";")).unwrap_or_default();
         let hops = match neighbor.multihop {
@@ -59,8 +61,9 @@ fn config(conf: &Conf) -> String {
         let _ = write!(
             text,
             "protocol bgp peer{index} {{ local port {port} as {asn}; neighbor {address} as {peer}; passive yes; {hops}\n\
-             hold time {hold}; keepalive time {keepalive}; connect delay time 1; {waits} {password}\n\
+             hold time {hold}; keepalive time {keepalive}; connect delay time 1; {waits} {password} {bfd}\n\
              {channels}}}\n",
+            bfd = bfd::bird_option(neighbor),
             port = conf.port,
             asn = conf.asn,
             address = neighbor.address,
@@ -189,6 +192,10 @@ fn attribute(path: &mut Path, name: &str, value: &str) -> Result<()> {
         _ => {}
     }
     Ok(())
+}
+
+pub(super) fn bfd_sessions(host: &Host) -> Result<Vec<bfd::Session>> {
+    bfd::parse_bird(&query(host, &["show", "bfd", "sessions"])?)
 }
 
 pub(super) fn sessions(host: &Host) -> Result<Vec<Session>> {

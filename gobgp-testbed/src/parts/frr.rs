@@ -3,13 +3,14 @@
 use std::fmt::Write;
 use std::net::IpAddr;
 use std::os::unix::fs::chown;
-use std::path::PathBuf;
+use std::path::{self, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
+use super::bfd;
 use super::communities;
 use super::router::{Conf, Family, Origin, Path, Session};
 use crate::host::{Host, capture};
@@ -18,6 +19,7 @@ use crate::process::Process;
 use crate::wait;
 
 const ZEBRA: &str = "/usr/lib/frr/zebra";
+const BFDD: &str = "/usr/lib/frr/bfdd";
 const BGPD: &str = "/usr/lib/frr/bgpd";
 
 /// Sockets, configuration and pid files, owned by FRR's user: its daemons drop root.
@@ -31,26 +33,38 @@ pub(super) fn start(host: &Host, conf: &Conf) -> Result<Vec<Process>> {
     let owner = |flag| -> Result<u32> { Ok(capture(Command::new("id").args([flag, "frr"]))?.trim().parse()?) };
     chown(&dir, Some(owner("-u")?), Some(owner("-g")?))?;
     std::fs::write(dir.join("zebra.conf"), "log stdout\nip nht resolve-via-default\nipv6 nht resolve-via-default\n")?;
+    std::fs::write(dir.join("bfdd.conf"), bfd::bfdd_config(conf))?;
     std::fs::write(dir.join("bgpd.conf"), config(conf))?;
-    let daemon = |name: &str, program: &str, port: Option<u16>| {
+    let daemon = |name: &str, program: &str, more: &[&str]| {
         host.spawn(name, &debian(program, "frr")?, |command| {
             command.arg("-f").arg(dir.join(format!("{name}.conf"))).arg("-i").arg(dir.join(format!("{name}.pid")));
             command.arg("-z").arg(dir.join("zebra.sock")).arg("--vty_socket").arg(&dir).args(["-P", "0"]);
-            if let Some(port) = port {
-                command.args(["-p", &port.to_string()]);
-            }
+            command.args(more);
         })
     };
     // A bgpd that does not find zebra tries again only after 10 s.
     let socket = dir.join("zebra.sock");
     let _ = std::fs::remove_file(&socket);
-    let zebra = daemon("zebra", ZEBRA, None)?;
-    wait::until("zebra's socket", Duration::from_secs(10), || {
-        zebra.alive()?;
+    let zebra = daemon("zebra", ZEBRA, &[])?;
+    wait_for(&zebra, &socket)?;
+    let mut processes = vec![zebra];
+    if conf.neighbors.iter().any(|neighbor| neighbor.bfd.is_some()) {
+        let (control, vty) = (dir.join("bfdd.sock"), dir.join("bfdd.vty"));
+        let _ = std::fs::remove_file(&vty);
+        let bfdd = daemon("bfdd", BFDD, &["--bfdctl", &control.to_string_lossy()])?;
+        wait_for(&bfdd, &vty)?;
+        processes.push(bfdd);
+    }
+    processes.push(daemon("bgpd", BGPD, &["-p", &conf.port.to_string()])?);
+    Ok(processes)
+}
+
+fn wait_for(daemon: &Process, socket: &path::Path) -> Result<()> {
+    wait::until("a daemon's socket", Duration::from_secs(10), || {
+        daemon.alive()?;
         ensure!(socket.exists(), "{} is not there", socket.display());
         Ok(())
-    })?;
-    Ok(vec![zebra, daemon("bgpd", BGPD, Some(conf.port))?])
+    })
 }
 
 fn config(conf: &Conf) -> String {
@@ -59,7 +73,7 @@ fn config(conf: &Conf) -> String {
          \x20no bgp ebgp-requires-policy\n no bgp default ipv4-unicast\n bgp log-neighbor-changes\n",
         conf.asn, conf.router_id
     );
-    for neighbor in &conf.neighbors {
+    for (index, neighbor) in conf.neighbors.iter().enumerate() {
         let peer = format!(" neighbor {}", neighbor.address);
         let _ = write!(
             text,
@@ -74,6 +88,7 @@ fn config(conf: &Conf) -> String {
         if let Some(password) = &neighbor.password {
             let _ = writeln!(text, "{peer} password {password}");
         }
+        text += &bfd::bgpd_lines(index, neighbor);
         if neighbor.extended_next_hop {
             let _ = writeln!(text, "{peer} capability extended-nexthop");
         }

@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod apiserver;
+pub mod bfd;
 pub mod bird;
 pub mod capture;
 pub mod communities;

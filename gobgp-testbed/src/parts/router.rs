@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
+use super::bfd::Bfd;
 use super::mrt;
 pub use super::path::{Origin, Path, Session};
 use super::{bird, exabgp, frr, gobgpd, openbgpd};
@@ -132,6 +133,10 @@ pub struct Neighbor {
     pub families: Vec<Family>,
     /// Take IPv4 routes with an IPv6 next hop (RFC 8950). gobgpd always does, `OpenBGPD` 7.7 never.
     pub extended_next_hop: bool,
+    /// The router's own end, which BIRD must know for multihop BFD.
+    pub source: Option<IpAddr>,
+    /// BFD with it (FRR and BIRD).
+    pub bfd: Option<Bfd>,
     /// Dial it (gobgpd, where it plays the node's part, and `ExaBGP`); otherwise the router waits to be dialled.
     pub dial: bool,
 }
@@ -147,6 +152,8 @@ impl Neighbor {
             multihop: None,
             families: Family::BOTH.to_vec(),
             extended_next_hop: false,
+            source: None,
+            bfd: None,
             dial: false,
         }
     }

@@ -4,6 +4,7 @@ mod addresses;
 mod anycast;
 mod api;
 mod bad_input;
+pub(crate) mod bfd;
 mod commandline;
 mod conformance;
 mod contenders;
@@ -302,6 +303,37 @@ const ALL: &[Scenario] = &[
         name: "14-readme",
         shows: "README's static pod: taken by the API server, and its words do the main job",
         run: Run::Cluster(readme::static_pod),
+    },
+    Scenario {
+        name: "30-bfd-rates",
+        shows: "BFD with FRR and BIRD at different rates, IPv4 and IPv6: the negotiated figures at both ends, also after a change",
+        run: Run::Site(bfd::negotiated),
+    },
+    Scenario { name: "30-bfd-multihop", shows: "BFD with FRR and BIRD two hops away", run: Run::Site(bfd::multihop) },
+    Scenario {
+        name: "31-bfd-cut",
+        shows: "a path cut without carrier loss: BFD notices, the session ends with Cease 6/10, the route returns",
+        run: Run::Site(bfd::cut),
+    },
+    Scenario {
+        name: "31-bfd-admin-down",
+        shows: "FRR's operator takes BFD down: the session stays; vipcast leaves: FRR knows that it is meant",
+        run: Run::Site(bfd::admin_down),
+    },
+    Scenario {
+        name: "31-bfd-bounces",
+        shows: "BIRD killed and started 20 times: noticed and back each time, no thread or socket is left behind",
+        run: Run::Site(bfd::bounces),
+    },
+    Scenario {
+        name: "31-bfd-spoofed",
+        shows: "a BFD packet in the router's name from two hops away: ignored and said",
+        run: Run::Site(bfd::spoofed),
+    },
+    Scenario {
+        name: "32-bfd-strict",
+        shows: "strict BFD: no session, and why, until BFD is up; none again after it failed until it is",
+        run: Run::Site(bfd::strict),
     },
     Scenario {
         name: "33-md5-verdicts",
