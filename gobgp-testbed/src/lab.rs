@@ -198,6 +198,8 @@ impl Lab {
 
     fn attach(&self, host: &Host, net: Net, number: u8) -> Result<()> {
         let (device, port) = (net.device(), net.port(host));
+        // A busy kernel takes its time to take down the namespace of an earlier host of this name, and its links.
+        let _ = self.fabric.ip(&format!("link del {port}"));
         host.ip(&format!("link add {device} type veth peer name {port} netns {}", self.fabric.namespace()))?;
         self.fabric.ip(&format!("link set {port} master {} up", net.bridge()))?;
         host.ip(&format!("link set {device} up"))?;
