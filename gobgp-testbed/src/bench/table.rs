@@ -48,11 +48,14 @@ struct Stage {
 }
 
 pub(super) fn measure(site: &mut Site, figures: &mut Figures) -> Result<()> {
+    // Devices of hosts that went stay for a moment: each stage has names of its own.
+    let mut names = (0_u32..).map(|number| format!("t{number}"));
+    let mut stage = |size: &Size| Stage::build(site, &names.next().unwrap_or_default(), size.routers);
     for run in 1..=RUNS {
         for size in &SIZES {
             println!("  run {run} of {RUNS}, {} routers", size.routers);
-            Stage::build(site, size.routers)?.vipcast(site, size, figures)?;
-            Stage::build(site, size.routers)?.gobgpd(size, figures)?;
+            stage(size)?.vipcast(site, size, figures)?;
+            stage(size)?.gobgpd(size, figures)?;
         }
     }
     Ok(())
@@ -69,9 +72,10 @@ fn address(index: u8) -> IpAddr {
 }
 
 impl Stage {
-    fn build(site: &Site, routers: u8) -> Result<Self> {
-        let node = site.lab.host("many", &[(Net::Data, NODE)])?;
-        let routers = (0..routers).map(|index| site.lab.host(&format!("r{index}"), &[(Net::Data, ROUTERS + index)]));
+    fn build(site: &Site, name: &str, routers: u8) -> Result<Self> {
+        let node = site.lab.host(name, &[(Net::Data, NODE)])?;
+        let router = |index| site.lab.host(&format!("{name}r{index}"), &[(Net::Data, ROUTERS + index)]);
+        let routers = (0..routers).map(router);
         let wire = Capture::of(&node, Net::Data, SYNS)?;
         Ok(Self { routers: routers.collect::<Result<_>>()?, wire, node })
     }
