@@ -58,6 +58,12 @@ impl Keys {
         }
     }
 
+    /// The peer made a connection: with the wanted password, as no other is taken where we listen.
+    pub fn dialled_by_peer(&mut self) {
+        self.former = false;
+        self.proven = self.wanted.clone();
+    }
+
     /// The connection is over, or is to be made anew: the wanted password is next.
     pub const fn renew(&mut self) {
         self.former = false;
@@ -141,6 +147,17 @@ mod tests {
         // Changed back: there is nothing to change.
         assert!(keys.change(&"old".into(), true));
         assert_eq!((used(&keys), keys.is_former()), (Some("old"), false));
+    }
+
+    #[test]
+    fn a_peer_that_dials_us_proves_the_wanted_password() {
+        let mut keys = Keys::new(Some("old".into()));
+        keys.dialled_by_peer();
+        assert!(keys.change(&"new".into(), true));
+        assert_eq!((used(&keys), keys.is_former()), (Some("old"), true));
+        keys.dialled_by_peer();
+        keys.silent();
+        assert_eq!((used(&keys), keys.is_former()), (Some("new"), false));
     }
 
     #[test]

@@ -89,6 +89,9 @@ impl Peer {
     /// The state changed: what that means for the passwords.
     pub(super) fn note_password(&mut self, side: Side, from: StateName, to: StateName, reason: &Reason) {
         if side == Side::Incoming {
+            if to == StateName::OpenSent {
+                self.keys.dialled_by_peer();
+            }
             return;
         }
         if from == StateName::Connect {
