@@ -141,9 +141,11 @@ impl<B: Binder, H: Held> Announcer<B, H> {
         let mut there = self.bound.borrow().clone();
         match self.binder.bind(&addresses(&vips)).await {
             Ok(outcomes) => {
+                let mut new = Listed::new("address bound");
                 for (vip, outcome) in vips.iter().zip(outcomes) {
-                    self.note_bound(&mut there, *vip, outcome);
+                    self.note_bound(&mut there, *vip, outcome, &mut new);
                 }
+                new.finish();
             }
             Err(error) => {
                 tracing::error!(count = vips.len(), %error, "failed to bind addresses, so they are not announced from here");
@@ -155,11 +157,11 @@ impl<B: Binder, H: Held> Announcer<B, H> {
         self.set_bound(there);
     }
 
-    fn note_bound(&mut self, there: &mut BTreeSet<Vip>, vip: Vip, outcome: Result<bool, B::Error>) {
+    fn note_bound(&mut self, there: &mut BTreeSet<Vip>, vip: Vip, outcome: Result<bool, B::Error>, new: &mut Listed) {
         match outcome {
-            Ok(new) => {
-                if new {
-                    tracing::info!(%vip, "address bound");
+            Ok(is_new) => {
+                if is_new {
+                    new.tell(vip);
                 }
                 self.leftover.remove(&vip);
                 there.insert(vip);
@@ -178,11 +180,12 @@ impl<B: Binder, H: Held> Announcer<B, H> {
         let mut there = self.bound.borrow().clone();
         match self.binder.unbind(&addresses(&vips)).await {
             Ok(outcomes) => {
+                let mut gone = Listed::new("address unbound");
                 for (vip, outcome) in vips.iter().zip(outcomes) {
                     match outcome {
                         Ok(was_there) => {
                             if was_there {
-                                tracing::info!(%vip, "address unbound");
+                                gone.tell(*vip);
                             }
                             self.leftover.remove(vip);
                             there.remove(vip);
@@ -190,6 +193,7 @@ impl<B: Binder, H: Held> Announcer<B, H> {
                         Err(error) => tracing::error!(%vip, %error, "failed to unbind the address; trying again"),
                     }
                 }
+                gone.finish();
             }
             Err(error) => tracing::error!(count = vips.len(), %error, "failed to unbind addresses; trying again"),
         }
@@ -202,6 +206,33 @@ impl<B: Binder, H: Held> Announcer<B, H> {
             *bound = there;
             differs
         });
+    }
+}
+
+/// A line a VIP in the log, but not thousands.
+struct Listed {
+    what: &'static str,
+    count: usize,
+}
+
+impl Listed {
+    const LINES: usize = 50;
+
+    const fn new(what: &'static str) -> Self {
+        Self { what, count: 0 }
+    }
+
+    fn tell(&mut self, vip: Vip) {
+        self.count += 1;
+        if self.count <= Self::LINES {
+            tracing::info!(%vip, "{}", self.what);
+        }
+    }
+
+    fn finish(self) {
+        if self.count > Self::LINES {
+            tracing::info!(more = self.count - Self::LINES, "{}", self.what);
+        }
     }
 }
 

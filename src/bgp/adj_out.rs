@@ -6,12 +6,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use ipnetwork::IpNetwork;
 
 use super::{Attributes, RouteSet, RouteWish};
 use crate::time::{Instant, Until};
-use crate::wire::bgp::{Community, Family, NextHop, Route, Update};
+use crate::wire::bgp::{Communities, Community, Family, NextHop, Route, Update};
 
 /// LOCAL_PREF where none is asked for: what routers take by default.
 const DEFAULT_LOCAL_PREF: u32 = 100;
@@ -77,9 +78,19 @@ impl From<Update> for Told {
     }
 }
 
+/// All of a route but its prefix. Thousands of routes have the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Path {
+    next_hop: NextHop,
+    as_path: Vec<u32>,
+    med: Option<u32>,
+    local_pref: Option<u32>,
+    communities: Communities,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Sent {
-    route: Route,
+    path: Arc<Path>,
     until: Until,
 }
 
@@ -134,14 +145,18 @@ impl AdjOut {
     pub fn want(&mut self, now: Instant, routes: &RouteSet) {
         self.wanted.clear();
         self.unsendable.clear();
+        // Neighbours are alike, mostly.
+        let mut last: Option<Arc<Path>> = None;
         for (&prefix, wish) in routes {
             if wish.until.is_over(now) {
                 continue;
             }
-            match self.profile.route(prefix, wish, routes) {
-                Ok(route) => {
-                    let route = if self.draining { about_to_go(route) } else { route };
-                    self.wanted.insert(prefix, Sent { route, until: wish.until });
+            match self.profile.path(prefix, wish, routes) {
+                Ok(path) => {
+                    let path = if self.draining { about_to_go(path) } else { path };
+                    let shared = last.filter(|last| **last == path).unwrap_or_else(|| Arc::new(path));
+                    last = Some(shared.clone());
+                    self.wanted.insert(prefix, Sent { path: shared, until: wish.until });
                 }
                 Err(why) => {
                     self.unsendable.insert(prefix, why);
@@ -155,7 +170,7 @@ impl AdjOut {
         }
         self.end = self.first_end();
         self.to_withdraw = self.sent.keys().filter(|prefix| !self.wanted.contains_key(prefix)).copied().collect();
-        let is_new = |prefix: &IpNetwork, wanted: &Sent| self.sent.get(prefix).map(|s| &s.route) != Some(&wanted.route);
+        let is_new = |prefix: &IpNetwork, wanted: &Sent| self.sent.get(prefix).map(|s| &s.path) != Some(&wanted.path);
         let again = |prefix: &IpNetwork| self.to_announce.contains(prefix);
         self.to_announce =
             self.wanted.iter().filter(|(p, w)| is_new(p, w) || again(p)).map(|(&prefix, _)| prefix).collect();
@@ -183,9 +198,9 @@ impl AdjOut {
             let Some(wanted) = self.wanted.get(&prefix).filter(|wanted| !wanted.until.is_over(now)) else { continue };
             let (wanted, again) = (wanted.clone(), self.withdrawn.remove(&prefix).is_some());
             let before = self.sent.insert(prefix, wanted.clone());
-            let is_repeated = before.is_some_and(|before| before.route == wanted.route);
+            let is_repeated = before.is_some_and(|before| before.path == wanted.path);
             self.end = if again { self.first_end() } else { self.end.into_iter().chain(wanted.until.end()).min() };
-            return Some(Told { update: Update::Announce(wanted.route), is_repeated });
+            return Some(Told { update: Update::Announce(wanted.path.to(prefix)), is_repeated });
         }
         self.to_end.pop_first().map(|family| Update::EndOfRib(family).into())
     }
@@ -238,8 +253,16 @@ impl AdjOut {
     }
 }
 
+impl Path {
+    fn to(&self, prefix: IpNetwork) -> Route {
+        let Self { next_hop, med, local_pref, .. } = *self;
+        let (as_path, communities) = (self.as_path.clone(), self.communities.clone());
+        Route { prefix, next_hop, as_path, med, local_pref, communities }
+    }
+}
+
 impl Profile {
-    fn route(&self, prefix: IpNetwork, wish: &RouteWish, routes: &RouteSet) -> Result<Route, Unsendable> {
+    fn path(&self, prefix: IpNetwork, wish: &RouteWish, routes: &RouteSet) -> Result<Path, Unsendable> {
         let family = Family::of(prefix);
         if !self.families.contains(&family) {
             return Err(Unsendable::FamilyNotNegotiated);
@@ -257,8 +280,7 @@ impl Profile {
             return Err(Unsendable::MartianNextHop);
         }
         let attributes = wish.attributes.over(&self.attributes);
-        Ok(Route {
-            prefix,
+        Ok(Path {
             next_hop,
             as_path: self.as_path(attributes.prepend),
             med: attributes.med.or(wish.med),
@@ -276,9 +298,9 @@ impl Profile {
 
 /// RFC 8326 §4.1: the community GRACEFUL_SHUTDOWN. Inside an AS the lowest LOCAL_PREF is sent as well, so that it works
 /// without a policy there.
-fn about_to_go(route: Route) -> Route {
-    let communities = route.communities.with(Community::GRACEFUL_SHUTDOWN);
-    Route { local_pref: route.local_pref.map(|_| 0), communities, ..route }
+fn about_to_go(path: Path) -> Path {
+    let communities = path.communities.with(Community::GRACEFUL_SHUTDOWN);
+    Path { local_pref: path.local_pref.map(|_| 0), communities, ..path }
 }
 
 /// RFC 4271 §6.3, RFC 1812 §5.3.7: what is no host's address on a network.

@@ -12,6 +12,9 @@ use crate::clock;
 use crate::time::Instant;
 use crate::wire::bgp::{Packer, Route, Update};
 
+/// Routes of one turn that get a line of their own in the log; of more, it says how many.
+const LISTED: usize = 50;
+
 const OVER: &str = "the entitlement ran out before a withdrawal was delivered: connection reset";
 const WATCHDOG: &str = "the entitlement ran out while this program hung: connection reset by the watchdog";
 
@@ -22,11 +25,18 @@ impl Peer {
         let session = self.fsm.session(side);
         let Some(live) = self.links[side].open() else { return };
         let Some(adj) = &mut live.adj_out else { return };
-        let mut messages = Packer::new(&session);
+        let (mut messages, mut count) = (Packer::new(&session), 0_usize);
         while live.connection.has_room(messages.len()) {
             let Some(next) = adj.poll(now) else { break };
-            log(&self.settings, &next);
+            count += 1;
+            if count <= LISTED {
+                log(&self.settings, &next);
+            }
             messages.push(next.update);
+        }
+        if count > LISTED {
+            let (peer, description) = (self.settings.key(), self.settings.description());
+            tracing::info!(%peer, description, more = count - LISTED, "more was told than is listed");
         }
         let told = !messages.is_empty();
         live.connection.queue_packed(messages);
