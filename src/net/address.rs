@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use futures::TryStreamExt;
+use rtnetlink::packet_route::AddressFamily;
 use rtnetlink::packet_route::address::{
     AddressAttribute, AddressFlags, AddressHeaderFlags, AddressMessage, AddressProtocol, AddressScope, CacheInfo,
 };
@@ -172,9 +173,9 @@ impl Addresses {
         Ok(outcomes)
     }
 
-    async fn bind_one(&self, address: IpAddr, listed: Option<&Vec<AddressMessage>>) -> Result<bool, Error> {
+    async fn bind_one(&self, address: IpAddr, listed: Option<&Vec<Listed>>) -> Result<bool, Error> {
         match self.entry(listed) {
-            Some(entry) if is_no_source(entry) => return Ok(false),
+            Some(entry) if entry.is_no_source => return Ok(false),
             Some(_) => drop(self.unbind_one(address, listed).await?),
             None => {}
         }
@@ -201,11 +202,12 @@ impl Addresses {
         Ok(outcomes)
     }
 
-    async fn unbind_one(&self, address: IpAddr, listed: Option<&Vec<AddressMessage>>) -> Result<bool, Error> {
+    async fn unbind_one(&self, address: IpAddr, listed: Option<&Vec<Listed>>) -> Result<bool, Error> {
         let mut found = false;
-        for message in listed.into_iter().flatten().filter(|m| self.is_removable(m, &[address].into())) {
+        let is_removable = |entry: &&Listed| entry.is_ours || (entry.index == self.index && entry.is_host);
+        for entry in listed.into_iter().flatten().filter(is_removable) {
             found = true;
-            match self.handle.address().del(message.clone()).execute().await {
+            match self.handle.address().del(entry.message(address)).execute().await {
                 Err(rtnetlink::Error::NetlinkError(e)) if e.raw_code() == EADDRNOTAVAIL => {}
                 result => result.map_err(kernel("unbind", address))?,
             }
@@ -222,16 +224,17 @@ impl Addresses {
     }
 
     /// The one on the interface.
-    fn entry<'a>(&self, listed: Option<&'a Vec<AddressMessage>>) -> Option<&'a AddressMessage> {
-        listed.into_iter().flatten().find(|message| message.header.index == self.index)
+    fn entry<'a>(&self, listed: Option<&'a Vec<Listed>>) -> Option<&'a Listed> {
+        listed.into_iter().flatten().find(|entry| entry.index == self.index)
     }
 
     /// Every address of the host, wherever it is.
-    async fn listed(&self) -> Result<BTreeMap<IpAddr, Vec<AddressMessage>>, Error> {
-        let mut listed: BTreeMap<IpAddr, Vec<AddressMessage>> = BTreeMap::new();
-        for message in self.dump().await? {
+    async fn listed(&self) -> Result<BTreeMap<IpAddr, Vec<Listed>>, Error> {
+        let mut listed: BTreeMap<IpAddr, Vec<Listed>> = BTreeMap::new();
+        let mut dump = self.handle.address().get().execute();
+        while let Some(message) = dump.try_next().await.map_err(kernel("list the addresses of", "the host"))? {
             if let Some(address) = address_of(&message) {
-                listed.entry(address).or_default().push(message);
+                listed.entry(address).or_default().push(Listed::new(&message));
             }
         }
         Ok(listed)
@@ -240,6 +243,38 @@ impl Addresses {
     async fn dump(&self) -> Result<Vec<AddressMessage>, Error> {
         let request = self.handle.address().get();
         request.execute().try_collect().await.map_err(kernel("list the addresses of", "the host"))
+    }
+}
+
+/// What matters of an address that the kernel lists; there may be thousands.
+#[derive(Clone, Copy, Debug)]
+struct Listed {
+    index: u32,
+    length: u8,
+    is_host: bool,
+    is_ours: bool,
+    is_no_source: bool,
+}
+
+impl Listed {
+    fn new(message: &AddressMessage) -> Self {
+        Self {
+            index: message.header.index,
+            length: message.header.prefix_len,
+            is_host: is_host(message),
+            is_ours: is_ours(message),
+            is_no_source: is_no_source(message),
+        }
+    }
+
+    /// What names it where it is to be removed.
+    fn message(self, address: IpAddr) -> AddressMessage {
+        let mut message = AddressMessage::default();
+        message.header.index = self.index;
+        message.header.prefix_len = self.length;
+        message.header.family = if address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
+        message.attributes.push(AddressAttribute::Local(address));
+        message
     }
 }
 
