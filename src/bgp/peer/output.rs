@@ -141,8 +141,9 @@ fn log(peer: &PeerSettings, told: &Told) {
         Update::Announce(Route { prefix, .. }) if told.is_repeated => {
             tracing::debug!(%peer, description, %prefix, "route announced again");
         }
-        Update::Announce(Route { prefix, next_hop, med, .. }) => {
-            tracing::info!(%peer, description, %prefix, %next_hop, med, "route announced");
+        Update::Announce(Route { prefix, next_hop, med, communities, .. }) => {
+            let communities = (!communities.is_empty()).then(|| tracing::field::display(communities));
+            tracing::info!(%peer, description, %prefix, %next_hop, med, communities, "route announced");
         }
         Update::Withdraw(prefix) => tracing::info!(%peer, description, %prefix, "route withdrawn"),
         Update::EndOfRib(family) => tracing::debug!(%peer, description, ?family, "all routes told"),
