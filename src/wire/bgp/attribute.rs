@@ -211,6 +211,11 @@ fn tlvs_fit(value: &[u8]) -> bool {
     true
 }
 
+/// Octets that [`push`] appends for a value of this length.
+pub(super) const fn encoded_len(len: usize) -> usize {
+    if len > u8::MAX as usize { 4 + len } else { 3 + len }
+}
+
 /// Appends an attribute that the table above knows, with its flags; the length has two octets where one does not do.
 pub(super) fn push(out: &mut Vec<u8>, code: u8, value: &[u8]) {
     let flags = known(code).map_or(OPTIONAL, |(_, flags, _)| flags);

@@ -219,12 +219,15 @@ fn community_values(communities: &Communities, session: &Session) -> [Vec<u8>; 3
 /// Appends an attribute of the values of `size` octets each, as many as there is room for in the message; none at all
 /// where there are none.
 fn push_list(out: &mut Vec<u8>, room: &mut usize, code: u8, values: &[u8], size: usize) {
-    const HEADER: usize = 4;
-    let fitting = room.saturating_sub(HEADER) / size * size;
-    let values = values.get(..fitting).unwrap_or(values);
-    if !values.is_empty() {
+    let fits = |len: usize| attribute::encoded_len(len) <= *room;
+    let len = if fits(values.len()) {
+        values.len()
+    } else {
+        (1..).map(|n| n * size).take_while(|&len| fits(len)).last().unwrap_or(0)
+    };
+    if let Some(values) = values.get(..len).filter(|values| !values.is_empty()) {
         attribute::push(out, code, values);
-        *room = room.saturating_sub(HEADER + values.len());
+        *room = room.saturating_sub(attribute::encoded_len(len));
     }
 }
 

@@ -98,6 +98,27 @@ fn a_message_is_filled_and_never_too_long() {
     assert_eq!(lengths.len(), 5);
 }
 
+/// However full a message is, every community is in it.
+#[test]
+fn no_community_is_left_out_of_a_full_message() {
+    let communities: Communities =
+        ["1:1", "rt:1:1", "1:1:1"].map(|text| text.parse::<Community>().unwrap()).into_iter().collect();
+    let last = hex("c020 0c 00000001 00000001 00000001");
+    for path_len in 1..=5 {
+        let tagged = |i: u32| match route(&format!("{}/32", Ipv4Addr::from_bits(0x0a63_0000 + i)), None) {
+            Update::Announce(route) => {
+                let as_path = vec![65001; path_len];
+                Update::Announce(Route { as_path, communities: communities.clone(), ..route })
+            }
+            other => other,
+        };
+        let bytes = packed((0..2000).map(tagged), &EBGP);
+        for frame in frames(&bytes) {
+            assert!(frame.windows(last.len()).any(|window| window == last), "{path_len}: {} octets", frame.len());
+        }
+    }
+}
+
 proptest! {
     /// What is packed is what was told, in its order, in messages a peer accepts.
     #[test]
