@@ -153,9 +153,17 @@ impl Process {
     /// # Errors
     /// When it is gone.
     pub fn resident_kib(&self) -> Result<u64> {
+        self.memory_kib("VmRSS")
+    }
+
+    /// A figure of `/proc/<pid>/status` in KiB: `VmRSS`, `VmHWM`.
+    ///
+    /// # Errors
+    /// When it is gone, or there is no such figure.
+    pub fn memory_kib(&self, name: &str) -> Result<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
-        Ok(line.trim().trim_end_matches(" kB").parse()?)
+        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        Ok(line.with_context(|| format!("no {name}"))?.trim().trim_end_matches(" kB").parse()?)
     }
 
     /// Processor time used so far by each thread that lives, by its id, from the scheduler's accounting.

@@ -5,6 +5,7 @@ mod anycast;
 mod api;
 mod bad_input;
 pub(crate) mod bfd;
+mod burden;
 mod commandline;
 mod conformance;
 mod contenders;
@@ -349,7 +350,7 @@ const ALL: &[Scenario] = &[
 
 /// All of them.
 fn all() -> impl Iterator<Item = &'static Scenario> {
-    ALL.iter().chain(conformance::ROWS).chain(bad_input::BAD_INPUT)
+    ALL.iter().chain(conformance::ROWS).chain(bad_input::BAD_INPUT).chain(burden::BURDENS)
 }
 
 /// Prints the scenarios.
