@@ -346,6 +346,11 @@ const ALL: &[Scenario] = &[
         shows: "a mounted Secret and a router's password change: together, either one first; bad content changes nothing",
         run: Run::Site(rotation::each_order),
     },
+    Scenario {
+        name: "35-password-rolled",
+        shows: "a new password for a node with two routers, one router after the other: never without a route",
+        run: Run::Site(rotation::one_after_the_other),
+    },
 ];
 
 /// All of them.

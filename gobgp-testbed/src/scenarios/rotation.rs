@@ -1,4 +1,5 @@
-//! Scenario 34, passwords that change: in a mounted Secret, at the router, in each order.
+//! Scenarios 34 and 35, passwords that change: in a mounted Secret, at the router, in each order; and by a recipe that
+//! never leaves a node without a route.
 
 use std::cell::Cell;
 use std::net::IpAddr;
@@ -36,6 +37,8 @@ struct Secret {
 impl Secret {
     fn mount(host: &Host, content: &str) -> Result<Self> {
         let secret = Self { dir: host.file("secret"), generation: Cell::new(0) };
+        // An earlier scenario's.
+        let _ = std::fs::remove_dir_all(&secret.dir);
         std::fs::create_dir(&secret.dir)?;
         secret.write(content.as_bytes())?;
         symlink("..data/password", secret.file())?;
@@ -178,4 +181,52 @@ fn bad_content(pairs: &[Pair]) -> Result<()> {
     pair.vipcast.log().wait_line(back, &["the password file was changed"], SOON)?;
     watch.undisturbed()?;
     pair.has_route()
+}
+
+/// One node, two routers, one Secret: the file first, then each router, each once the other's session is up.
+pub(super) fn one_after_the_other(site: &mut Site) -> Result<()> {
+    const KINDS: [Kind; 2] = [Kind::Bird, Kind::Frr];
+    let node = node_address(1);
+    let neighbors = vec![Neighbor { password: Some(WORDS[0].to_owned()), ..Neighbor::new(node) }];
+    let mut routers = Vec::new();
+    for kind in KINDS {
+        routers.push(site.router(kind, Conf { neighbors: neighbors.clone(), ..Conf::new(kind) })?);
+    }
+    let secret = Secret::mount(site.node(1)?, WORDS[0])?;
+    let peers: Vec<&Router> = routers.iter().map(Rc::as_ref).collect();
+    let spec = site.spec(1, &peers).flag("bgpPeerOptions", format!("*;password-file={}", secret.file().display()));
+    let vipcast = site.vipcast(1, &spec)?;
+    for router in &routers {
+        router.wait_best(PREFIX, node, SOON)?;
+    }
+    let has_route = |router: &Router| -> Result<bool> { Ok(router.best(PREFIX)?.is_some()) };
+    let watches: Vec<Watch<'_>> = KINDS.map(|kind| Watch::new(&vipcast, kind.address())).into();
+    let mark = vipcast.log().mark();
+    secret.write(WORDS[1].as_bytes())?;
+    for kind in KINDS {
+        vipcast.log().wait_line(mark, &[NOT_YET, &format!("peer={}:179", kind.address())], SOON)?;
+    }
+    watches.iter().try_for_each(Watch::undisturbed)?;
+    for (router, watch) in routers.iter().zip(&watches) {
+        let (start, mut lost) = (clock::now(), None);
+        router.set_password(node, WORDS[1])?;
+        wait::until(&format!("{} to have the node again", router.kind()), SOON, || {
+            let others: Vec<bool> = routers.iter().map(|other| has_route(other)).collect::<Result<_>>()?;
+            if !others.contains(&true) {
+                return Err(wait::Hopeless("no router has a route".to_owned()).into());
+            }
+            let is_back = has_route(router)?;
+            if !is_back {
+                lost.get_or_insert_with(clock::now);
+            }
+            let is_new = watch.changes().iter().any(|line| line.contains("to=Established"));
+            ensure!(is_back && is_new, "not yet");
+            Ok(())
+        })?;
+        figure(&format!("new password at {} to its route by the new session", router.kind()), clock::since(start));
+        if let Some(lost) = lost {
+            figure(&format!("of that, {} had no route for", router.kind()), clock::since(lost));
+        }
+    }
+    never_said(&vipcast, &WORDS)
 }
