@@ -120,7 +120,8 @@ impl Peer {
     fn log_bfd(&self, before: &Status, status: &Status) {
         let (peer, description) = (self.settings.key(), self.settings.description());
         let View { state, interval, detection_time, .. } = status.view;
-        if status.failures > before.failures {
+        // A router that ends BFD with the session, when we leave, says Down: that is no failure of anything.
+        if status.failures > before.failures && self.stopping.is_none() {
             let cause = status.last_failure.map(|cause| cause.to_string());
             tracing::warn!(%peer, description, %state, cause, "BFD: the path to the peer failed");
         } else if state != before.view.state {
