@@ -3,6 +3,7 @@
 mod addresses;
 mod anycast;
 mod api;
+mod attributes;
 mod bad_input;
 pub(crate) mod bfd;
 mod burden;
@@ -12,8 +13,10 @@ mod contenders;
 mod expect;
 mod frozen;
 mod isolation;
+mod leaving;
 mod lifecycle;
 mod md5;
+mod nexthops;
 mod pair;
 mod parts;
 mod readme;
@@ -350,6 +353,71 @@ const ALL: &[Scenario] = &[
         name: "35-password-rolled",
         shows: "a new password for a node with two routers, one router after the other: never without a route",
         run: Run::Site(rotation::one_after_the_other),
+    },
+    Scenario {
+        name: "36-communities",
+        shows: "communities of all kinds, per peer and per VIP together, in four routers",
+        run: Run::Site(attributes::communities),
+    },
+    Scenario {
+        name: "36-metrics",
+        shows: "MED and prepends per peer, and per VIP before that; LOCAL_PREF stays inside the AS",
+        run: Run::Site(attributes::metrics),
+    },
+    Scenario {
+        name: "36-local-pref",
+        shows: "LOCAL_PREF per peer and per VIP inside an AS, no prepends there",
+        run: Run::Site(attributes::inside_the_as),
+    },
+    Scenario {
+        name: "36-fence-off",
+        shows: "under a lease an operator's MED for one peer takes the fence's place there, and the log warns",
+        run: Run::Cluster(attributes::under_a_lease),
+    },
+    Scenario {
+        name: "37-next-hop",
+        shows: "next hops: our own, one family fixed, both fixed, each router another",
+        run: Run::Site(nexthops::fixed),
+    },
+    Scenario {
+        name: "37-mpbgp-nexthop",
+        shows: "kube-vip's mpbgp_nexthop: fixed, auto_sourceip, auto_sourceif",
+        run: Run::Site(nexthops::mpbgp),
+    },
+    Scenario {
+        name: "37-one-family",
+        shows: "one family by our choice and by the router's: that VIP alone, and the log says why",
+        run: Run::Site(nexthops::one_family),
+    },
+    Scenario {
+        name: "37-required-families",
+        shows: "a router without a family we insist on: refused with 2/7 and the family, as its own log shows",
+        run: Run::Site(nexthops::required_families),
+    },
+    Scenario {
+        name: "37-ipv4-by-ipv6",
+        shows: "IPv4 VIP with an IPv6 next hop (RFC 8950) in three routers, forwarded there by two kernels",
+        run: Run::Site(nexthops::four_by_six),
+    },
+    Scenario {
+        name: "38-texts",
+        shows: "a peer's description in our log, a shutdown text of up to 255 octets in each router's",
+        run: Run::Site(leaving::texts),
+    },
+    Scenario {
+        name: "38-drain-ebgp",
+        shows: "GRACEFUL_SHUTDOWN before the withdrawal: routers turn to the other node while this one still serves",
+        run: Run::Site(leaving::drain),
+    },
+    Scenario {
+        name: "38-drain-ibgp",
+        shows: "the same inside an AS, with LOCAL_PREF 0",
+        run: Run::Site(leaving::drain_inside_the_as),
+    },
+    Scenario {
+        name: "38-drain-lease",
+        shows: "the same under a lease: a follower leaves at once, a holder renews, its entitlement bounds the drain",
+        run: Run::Cluster(leaving::drain_of_a_holder),
     },
 ];
 
