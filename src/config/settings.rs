@@ -103,7 +103,7 @@ pub(super) static KEYS: &[Key] = &[
         .help("the shortest interval of packets we take, in milliseconds"),
     peer("bfd-tx", "10-1000", |text| millis(text, bfd::INTERVALS).map(Setting::BfdTx))
         .help("the shortest interval of packets we send, in milliseconds"),
-    peer("bfd-multiplier", "3-255", |text| multiplier(text)).help("so many packets lost in a row are a dead path"),
+    peer("bfd-multiplier", "3-255", multiplier).help("so many packets lost in a row are a dead path"),
     peer("bfd-strict", "BOOL", |text| switch(text).map(Setting::BfdStrict))
         .bare("true")
         .help("no BGP session before BFD is up"),

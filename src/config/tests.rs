@@ -132,10 +132,9 @@ fn everything_by_variables() {
     let vips: Vec<String> = vips.iter().map(ToString::to_string).collect();
     assert_eq!(vips, ["10.88.0.40/32", "2001:db8::40/128"]);
     assert_eq!((node_name.as_str(), interface.as_deref(), api_port), ("cp1.example", Some("lo"), 8443));
-    let (hold, keepalive) = (Duration::from_secs(9), Duration::from_secs(2));
     let id = Some(Ipv4Addr::new(192, 0, 2, 1));
-    assert_eq!(bgp.listen_port, 1790);
-    assert_eq!((bgp.local_as, bgp.router_id, bgp.hold_time, bgp.keepalive), (4_200_000_001, id, hold, keepalive));
+    assert_eq!((bgp.local_as, bgp.router_id, bgp.listen_port), (4_200_000_001, id, 1790));
+    assert_eq!((bgp.hold_time, bgp.keepalive), (Duration::from_secs(9), Duration::from_secs(2)));
     let lease = LeaseConfig {
         name: "my-lock".to_owned(),
         namespace: "ha".to_owned(),
