@@ -81,7 +81,7 @@ fn capabilities() -> impl Strategy<Value = Capability> {
     ]
 }
 
-fn opens() -> impl Strategy<Value = Open> {
+pub(super) fn opens() -> impl Strategy<Value = Open> {
     let hold_time = prop_oneof![Just(0), 3_u16..];
     (1_u32.., hold_time, 1_u32.., vec(capabilities(), 0..10), any::<bool>()).prop_map(
         |(asn, hold_time, id, mut capabilities, four_octet)| {
@@ -94,7 +94,7 @@ fn opens() -> impl Strategy<Value = Open> {
     )
 }
 
-fn notifications() -> impl Strategy<Value = Notification> {
+pub(super) fn notifications() -> impl Strategy<Value = Notification> {
     (any::<u8>(), any::<u8>(), vec(any::<u8>(), 0..300)).prop_map(|(c, s, data)| Notification::with_data((c, s), data))
 }
 
