@@ -17,6 +17,7 @@ mod leaving;
 mod lifecycle;
 mod md5;
 mod nexthops;
+mod onlookers;
 mod pair;
 mod parts;
 mod readme;
@@ -423,7 +424,8 @@ const ALL: &[Scenario] = &[
 
 /// All of them.
 fn all() -> impl Iterator<Item = &'static Scenario> {
-    ALL.iter().chain(conformance::ROWS).chain(bad_input::BAD_INPUT).chain(burden::BURDENS)
+    let themes = conformance::ROWS.iter().chain(bad_input::BAD_INPUT).chain(burden::BURDENS);
+    ALL.iter().chain(themes).chain(onlookers::ONLOOKERS)
 }
 
 /// Prints the scenarios.
