@@ -85,11 +85,8 @@ fn wireshark(site: &mut Site) -> Result<()> {
     })?;
     let bad = read(capture.file(), &format!("{BAD} && ip.src == {node}"), &["frame.number", "_ws.expert.message"])?;
     ensure!(bad.is_empty(), "Wireshark says {bad:?}");
-    for (filter, field, expected) in WORDS {
-        let lines = read(capture.file(), &format!("{filter} && ip.src == {node}"), &[field])?;
-        let said: BTreeSet<&str> =
-            lines.iter().flat_map(|line| line.split(',')).filter(|word| !word.is_empty()).collect();
-        ensure!(said == BTreeSet::from_iter(expected.iter().copied()), "{field}: {said:?}, not {expected:?}");
+    for filter in ["bgp", "bfd"] {
+        says(capture.file(), filter, node)?;
     }
     let count = |filter: &str| Ok::<_, anyhow::Error>(read(capture.file(), filter, &["frame.number"])?.len());
     println!("    segments with BGP {}, BFD packets {}", count("bgp")?, count("bfd")?);
@@ -137,6 +134,19 @@ const WORDS: &[(&str, &str, &[&str])] = &[
     ("bfd", "bfd.desired_min_tx_interval", &["1000000", "100000"]),
     ("bfd", "bfd.required_min_rx_interval", &["100000"]),
 ];
+
+/// Holds what the node said to its [`WORDS`].
+fn says(file: &File, filter: &str, node: IpAddr) -> Result<()> {
+    let words: Vec<_> = WORDS.iter().filter(|(of, ..)| *of == filter).collect();
+    let fields: Vec<&str> = words.iter().map(|(_, field, _)| *field).collect();
+    let lines = read(file, &format!("{filter} && ip.src == {node}"), &fields)?;
+    for (column, (_, field, expected)) in words.into_iter().enumerate() {
+        let cells = lines.iter().filter_map(|line| line.split('|').nth(column));
+        let said: BTreeSet<&str> = cells.flat_map(|cell| cell.split(',')).filter(|word| !word.is_empty()).collect();
+        ensure!(said == BTreeSet::from_iter(expected.iter().copied()), "{field}: {said:?}, not {expected:?}");
+    }
+    Ok(())
+}
 
 /// The fields of all packets that the filter lets through, a line each: `one|two`, several values by commas.
 fn read(file: &File, filter: &str, fields: &[&str]) -> Result<Vec<String>> {
