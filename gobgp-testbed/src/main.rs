@@ -14,6 +14,7 @@ testbed: real routers, a real Kubernetes API and three nodes in network namespac
   testbed fixtures DIR [router ...]  what routers send, written to bgp-fixtures/ (DIR) with its meaning
   testbed bench bfd          how fast BFD notices a cut path, and what it costs (2 minutes)
   testbed bench bfd-soak     BFD beside busy processors for 10 minutes, with real-time scheduling and without
+  testbed churn <count>      so many connections with malformed bytes, without a pause; what they cost vipcast
   testbed list               the scenarios and what they show
   testbed clean              remove what earlier runs left behind
 
@@ -44,6 +45,7 @@ fn command(words: &[String]) -> Result<ExitCode> {
         ["bench", "bfd-soak"] => bench::bfd::soak()?,
         ["bench", parts @ ..] => bench::play(parts)?,
         ["fixtures", directory, routers @ ..] => fixtures::refresh(std::path::Path::new(directory), routers)?,
+        ["churn", count] => scenarios::churn(count.parse().context("churn takes a number of connections")?)?,
         ["list"] => scenarios::list(),
         ["clean"] => run::clean()?,
         // The testbed's own helpers, run by itself.

@@ -3,21 +3,29 @@
 
 mod advisories;
 
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
+use socket2::{Domain, Socket, Type};
 
 pub(super) use advisories::{opens, updates};
 
+use super::conformance::both::door;
 use super::conformance::still_up;
 use super::conformance::update::{route, route6};
-use super::conformance::{AS, At, Case, FIRST_PORT, Stage, Then, good_open, open_with, peer, play, read_routes, spec};
-use super::expect::figure;
+use super::conformance::{
+    AS, At, Case, FIRST_PORT, NUMBER, Stage, Then, good_open, open_with, peer, play, read_routes, spec,
+};
+use super::expect::{Undo, figure};
 use super::{Run, Scenario};
-use crate::clock;
+use crate::lab::Net;
 use crate::parts::scripted::wire::{self, KEEPALIVE, capabilities, header, route_refresh};
-use crate::parts::scripted::{End, Event, SOON};
+use crate::parts::scripted::{End, Event, SOON, Session};
+use crate::process::Process;
 use crate::site::Site;
+use crate::{clock, wait};
 
 /// Those of this theme.
 pub(super) const BAD_INPUT: &[Scenario] = &[
@@ -45,6 +53,11 @@ pub(super) const BAD_INPUT: &[Scenario] = &[
         name: "21-byte-by-byte",
         shows: "a session whose every octet comes alone is as good as another; a message that never ends is no sign of life",
         run: Run::Site(byte_by_byte),
+    },
+    Scenario {
+        name: "21-churn",
+        shows: "ten thousand connections with malformed bytes, at once and without a pause: no memory, no descriptors more",
+        run: Run::Site(|site| churn(site, 10_000)),
     },
 ];
 
@@ -138,7 +151,7 @@ fn byte_by_byte(site: &mut Site) -> Result<()> {
 }
 
 /// The UPDATE before the End-of-RIB of IPv6.
-fn read_until_end6(session: &mut crate::parts::scripted::Session) -> Result<Vec<u8>> {
+fn read_until_end6(session: &mut Session) -> Result<Vec<u8>> {
     let mut last = Vec::new();
     loop {
         let message = session.message(SOON)?;
@@ -148,4 +161,86 @@ fn read_until_end6(session: &mut crate::parts::scripted::Session) -> Result<Vec<
             _ => last = message.body,
         }
     }
+}
+
+/// The enemies' addresses: each has its own back-off, so that many are spoken to and not refused at the door.
+const ENEMIES: std::ops::Range<u8> = 100..200;
+
+/// Dials vipcast so many times, from each of its passive peers' addresses in turn, each time with other malformed bytes,
+/// and does not wait for what becomes of it. The session with another peer goes on meanwhile.
+pub(super) fn churn(site: &mut Site, count: u32) -> Result<()> {
+    let stage = Stage::new(site, 1)?;
+    let host = site.host("scripted", NUMBER)?;
+    let (mut spec, mut addresses) = (spec(site).peer_text(peer(AS.into(), FIRST_PORT)).without("log=-4"), Vec::new());
+    let mut options = Vec::new();
+    for enemy in ENEMIES.map(|number| Net::Data.v4(number)) {
+        let change = |verb: &str| format!("address {verb} {enemy}/24 dev {}", Net::Data.device());
+        addresses.push(Undo::ip(&host, &change("add"), &change("del"))?);
+        spec = spec.peer_text(format!("{enemy}:{AS}"));
+        options.push(format!("{enemy}:179;connect=passive"));
+    }
+    let vipcast = site.vipcast(1, &spec.flag("bgpPeerOptions", options.join(",")))?;
+    let mut session = stage.listeners.first().context("no listener")?.accept(SOON)?;
+    session.establish(&open_with(AS, 0, &capabilities(AS.into())))?;
+    let routes = read_routes(&mut session)?;
+    wait::until("vipcast to listen", SOON, || {
+        Session::dial(&host, (Net::Data.v4(NUMBER), 0).into(), door()).map(drop)
+    })?;
+    // What the first ones cost is what any costs.
+    let first = host.inside(|| knock(1000))?;
+    let before = (descriptors(&vipcast)?, vipcast.memory_kib("VmRSS")?);
+    let start = clock::now();
+    let (spoken, refused) = host.inside(|| knock(count))?;
+    println!(
+        "    figure: {count} connections in {:.1} s: an OPEN came on {spoken}, {refused} were refused or waited; of the \
+         first 1000 on {}",
+        clock::since(start).as_secs_f64(),
+        first.0
+    );
+    ensure!(first.0 > 0 && refused > 0, "all were spoken to, or none");
+    still_up(&mut session, &routes)?;
+    let descriptors = wait::until("vipcast's descriptors to be no more than before", SOON, || {
+        let now = descriptors(&vipcast)?;
+        ensure!(now <= before.0, "there are {now}, and were {}", before.0);
+        Ok(now)
+    })?;
+    let memory = vipcast.memory_kib("VmRSS")?;
+    println!("    figure: descriptors {} before, {descriptors} after; memory {} KiB, {memory} KiB", before.0, before.1);
+    ensure!(memory < before.1 + 1024, "the memory grew from {} to {memory} KiB", before.1);
+    vipcast.alive()
+}
+
+/// Open files of a process.
+fn descriptors(process: &Process) -> Result<usize> {
+    Ok(std::fs::read_dir(format!("/proc/{}/fd", process.pid()))?.count())
+}
+
+/// Dials so many times; how often an OPEN came, and how often something else or nothing.
+fn knock(count: u32) -> Result<(u32, u32)> {
+    let wrong = [
+        vec![0; 19],
+        wire::message(0, &[]),
+        header(18, 1, &[]),
+        wire::update(&[], &[], &[33]),
+        open_with(AS, 1, &[]),
+        good_open(1),
+        vec![0xff; 5],
+    ];
+    let (mut opens, mut others) = (0, 0);
+    let from = ENEMIES.map(|number| Net::Data.v4(number)).collect::<Vec<_>>();
+    for (bytes, from) in wrong.iter().cycle().zip(from.iter().cycle()).take(usize::try_from(count)?) {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+        socket.bind(&SocketAddr::from((*from, 0)).into())?;
+        socket.connect(&door().into())?;
+        let mut stream = TcpStream::from(socket);
+        // Whoever is refused at once cannot say all of it.
+        let _ = stream.write_all(bytes);
+        stream.set_read_timeout(Some(Duration::from_millis(2)))?;
+        let mut answer = [0; 64];
+        match stream.read(&mut answer) {
+            Ok(19..) if answer.get(18) == Some(&wire::OPEN) => opens += 1,
+            _ => others += 1,
+        }
+    }
+    Ok((opens, others))
 }

@@ -4,6 +4,7 @@
 //! Most rows are tables of [`Case`]s. Each case has a peer of its own (a port of the scripted speaker), so that nothing
 //! waits for a back-off; all sessions are open at once and are gone through one after the other.
 
+pub(super) mod both;
 mod header;
 pub(super) mod open;
 mod sent;
@@ -52,6 +53,11 @@ pub(super) const ROWS: &[Scenario] = &[
     },
     Scenario { name: "20-hold-time", shows: "RFC 4271 6.2: 0, or 3 and more, or 2/6", run: Run::Site(open::hold_time) },
     Scenario {
+        name: "20-required-capability",
+        shows: "RFC 5492 5: 2/7 with what is missing, only where asked for",
+        run: Run::Site(both::required_capability),
+    },
+    Scenario {
         name: "20-extended-parameters",
         shows: "RFC 9072: the extended form, short or long; 2/0 where its lengths do not fit",
         run: Run::Site(open::extended_parameters),
@@ -75,6 +81,11 @@ pub(super) const ROWS: &[Scenario] = &[
         name: "20-cease",
         shows: "RFC 4486, RFC 9003: SIGTERM: withdrawn, 6/2 with a text, in every state",
         run: Run::Site(sent::cease),
+    },
+    Scenario {
+        name: "20-collision",
+        shows: "RFC 4271 6.8, RFC 6286: the higher Identifier's connection stays, the other gets 6/7; strangers 6/5",
+        run: Run::Site(both::collision),
     },
     Scenario {
         name: "20-keepalive",
@@ -291,11 +302,16 @@ fn noted(log: &str, port: u16) -> Vec<String> {
 
 /// Plays all cases against one vipcast, and tells all that fail.
 pub(super) fn play(site: &mut Site, cases: &[Case]) -> Result<()> {
+    play_with(site, cases, |spec| spec)
+}
+
+/// The same with more flags.
+pub(super) fn play_with(site: &mut Site, cases: &[Case], more: impl FnOnce(Spec) -> Spec) -> Result<()> {
     let stage = Stage::new(site, cases.len())?;
     let spec = cases.iter().zip(FIRST_PORT..).fold(spec(site), |spec, (case, port)| {
         spec.peer_text(peer(if case.internal { NODE_AS } else { AS.into() }, port))
     });
-    let vipcast = site.vipcast(1, &spec)?;
+    let vipcast = site.vipcast(1, &more(spec))?;
     let mut failures = Vec::new();
     for ((case, listener), port) in cases.iter().zip(&stage.listeners).zip(FIRST_PORT..) {
         if let Err(error) = case.play(listener, &vipcast, port) {

@@ -49,6 +49,16 @@ pub struct Scenario {
     run: Run,
 }
 
+/// The scenario `21-churn` with so many connections, which may take minutes.
+///
+/// # Errors
+/// When vipcast does not bear it, or the site does not come up.
+pub fn churn(count: u32) -> Result<()> {
+    check_tools()?;
+    let mut site = Site::build()?;
+    bad_input::churn(&mut site, count)
+}
+
 /// What a scenario plays on.
 #[derive(Debug, Clone, Copy)]
 enum Run {
