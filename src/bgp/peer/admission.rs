@@ -52,6 +52,7 @@ impl Peer {
         let connection = Connection::new(stream);
         match options.and_then(|()| self.vouch(&connection)) {
             Ok((guard, local)) => {
+                self.found_by(&connection);
                 self.links.incoming = Link::Live(Box::new(Live::new(connection, guard, local)));
                 self.fsm.handle(now, Side::Incoming, Input::Connected);
             }
@@ -59,6 +60,13 @@ impl Peer {
                 let rejected = Notification::plain(error::CEASE_CONNECTION_REJECTED);
                 self.turn_away(connection.stream(), &rejected, &error.to_string());
             }
+        }
+    }
+
+    /// An unnumbered peer is where its connection comes from.
+    fn found_by(&mut self, connection: &Connection) {
+        if let (Some(_), Ok(remote)) = (self.settings.host.interface(), connection.stream().peer_addr()) {
+            self.target.peer.set_ip(remote.ip());
         }
     }
 
