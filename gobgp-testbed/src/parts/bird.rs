@@ -60,7 +60,7 @@ fn config(conf: &Conf) -> String {
         };
         let _ = write!(
             text,
-            "protocol bgp peer{index} {{ local port {port} as {asn}; neighbor {address} as {peer}; passive yes; {hops}\n\
+            "protocol bgp peer{index} {{ local port {port} as {asn}; neighbor {address} port {remote} as {peer}; {dial} {hops}\n\
              hold time {hold}; keepalive time {keepalive}; connect delay time 1; {waits} {password} {bfd}\n\
              {channels}}}\n",
             bfd = bfd::bird_option(neighbor),
@@ -68,6 +68,8 @@ fn config(conf: &Conf) -> String {
             asn = conf.asn,
             address = neighbor.address,
             peer = neighbor.asn,
+            remote = neighbor.port,
+            dial = if neighbor.dial { "connect retry time 1;" } else { "passive yes;" },
             hold = conf.hold,
             keepalive = conf.keepalive(),
             channels = channels(neighbor),

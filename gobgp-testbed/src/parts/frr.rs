@@ -77,8 +77,10 @@ fn config(conf: &Conf) -> String {
         let peer = format!(" neighbor {}", neighbor.address);
         let _ = write!(
             text,
-            "{peer} remote-as {}\n{peer} passive\n{peer} timers {} {}\n",
+            "{peer} remote-as {}\n{peer} port {}\n{peer} {}\n{peer} timers {} {}\n",
             neighbor.asn,
+            neighbor.port,
+            if neighbor.dial { "timers connect 1" } else { "passive" },
             conf.keepalive(),
             conf.hold
         );

@@ -36,12 +36,13 @@ fn config(conf: &Conf) -> String {
         let _ = write!(
             text,
             "[[neighbors]]\n[neighbors.config]\nneighbor-address = \"{}\"\npeer-as = {}\nauth-password = \"{password}\"\n\
-             [neighbors.transport.config]\npassive-mode = {}\n\
+             [neighbors.transport.config]\npassive-mode = {}\nremote-port = {}\n\
              [neighbors.timers.config]\nhold-time = {}\nkeepalive-interval = {}\nconnect-retry = 1\n\
              idle-hold-time-after-reset = 1\n",
             neighbor.address,
             neighbor.asn,
             !neighbor.dial,
+            neighbor.port,
             conf.hold,
             conf.keepalive()
         );

@@ -57,8 +57,15 @@ fn config(conf: &Conf, socket: &str) -> String {
         hold = conf.hold,
         evaluate = if conf.multipath { "rde evaluate all\n" } else { "" },
     );
+    if conf.neighbors.iter().any(|neighbor| neighbor.dial) {
+        text.push_str("connect-retry 1\n");
+    }
     for neighbor in &conf.neighbors {
-        let _ = writeln!(text, "neighbor {} {{\n remote-as {}\n passive", neighbor.address, neighbor.asn);
+        let _ =
+            writeln!(text, "neighbor {} {{\n remote-as {}\n port {}", neighbor.address, neighbor.asn, neighbor.port);
+        if !neighbor.dial {
+            text.push_str(" passive\n");
+        }
         for (family, name) in [(Family::V4, "IPv4"), (Family::V6, "IPv6")] {
             let carried = if neighbor.carries(family) { "unicast" } else { "none" };
             let _ = writeln!(text, " announce {name} {carried}");

@@ -137,8 +137,10 @@ pub struct Neighbor {
     pub source: Option<IpAddr>,
     /// BFD with it (FRR and BIRD).
     pub bfd: Option<Bfd>,
-    /// Dial it (gobgpd, where it plays the node's part, and `ExaBGP`); otherwise the router waits to be dialled.
+    /// Dial it, and at once again; the router listens all the same. Otherwise it only waits to be dialled.
     pub dial: bool,
+    /// The port that is dialled.
+    pub port: u16,
 }
 
 impl Neighbor {
@@ -155,6 +157,7 @@ impl Neighbor {
             source: None,
             bfd: None,
             dial: false,
+            port: 179,
         }
     }
 

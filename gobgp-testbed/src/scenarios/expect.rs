@@ -138,6 +138,15 @@ impl<'a> Watch<'a> {
         Ok(())
     }
 
+    /// Waits for a change whose line has all these words, and returns it.
+    pub(super) fn wait_words(&self, words: &[&str]) -> Result<String> {
+        wait::until(&format!("the session with {} to change: {words:?}", self.peer), SOON, || {
+            let changes = self.changes();
+            let found = changes.iter().find(|line| words.iter().all(|word| line.contains(word))).cloned();
+            found.with_context(|| format!("{changes:#?}"))
+        })
+    }
+
     /// Waits for the next failed attempt and returns its reason.
     pub(super) fn wait_failure(&self) -> Result<String> {
         wait::until(&format!("an attempt to reach {} to fail", self.peer), SOON, || {

@@ -12,6 +12,7 @@ mod conformance;
 mod contenders;
 mod expect;
 mod frozen;
+mod incoming;
 mod isolation;
 mod leaving;
 mod lifecycle;
@@ -434,7 +435,7 @@ const ALL: &[Scenario] = &[
 
 /// All of them.
 fn all() -> impl Iterator<Item = &'static Scenario> {
-    let themes = conformance::ROWS.iter().chain(bad_input::BAD_INPUT).chain(burden::BURDENS);
+    let themes = incoming::INCOMING.iter().chain(conformance::ROWS).chain(bad_input::BAD_INPUT).chain(burden::BURDENS);
     ALL.iter().chain(themes).chain(onlookers::ONLOOKERS)
 }
 

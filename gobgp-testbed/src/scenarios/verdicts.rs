@@ -183,7 +183,7 @@ fn without_numbers(text: &str) -> String {
 }
 
 /// TCPMD5Failure, TCPMD5NotFound and TCPMD5Unexpected of a host.
-fn counters(host: &Host) -> Result<[u64; 3]> {
+pub(super) fn counters(host: &Host) -> Result<[u64; 3]> {
     let text = host.exec("cat", &["/proc/net/netstat"])?;
     let mut lines = text.lines().filter(|line| line.starts_with("TcpExt:"));
     let (names, values) = lines.next().zip(lines.next()).context("no TcpExt in /proc/net/netstat")?;
