@@ -8,7 +8,7 @@ use ipnetwork::IpNetwork;
 use super::Peer;
 use crate::bgp::bfd::session::View;
 use crate::bgp::bfd::{Handle, Path, Reach, Service, Status};
-use crate::bgp::fsm::{Input, Reset, Side, State};
+use crate::bgp::fsm::{Input, Reset, STABLE_AFTER, Side, State};
 use crate::bgp::settings::{Hops, LocalEnd, PeerSettings};
 use crate::bgp::socket::is_link_local;
 use crate::bgp::sockopt;
@@ -31,6 +31,9 @@ pub(super) struct Bfd {
     handle: Handle,
     is_strict: bool,
     is_aimed: bool,
+    /// Whether the path was good for [`STABLE_AFTER`] before it last failed, or never failed. One that comes and goes
+    /// waits for the back-off like any other failure.
+    is_steady: bool,
     /// What was last said of it.
     told: Status,
 }
@@ -40,7 +43,7 @@ impl Bfd {
         let wanted = settings.bfd?;
         let mut handle = service?.session(wanted, now);
         let told = handle.status();
-        Some(Self { handle, is_strict: wanted.strict, is_aimed: false, told })
+        Some(Self { handle, is_strict: wanted.strict, is_aimed: false, is_steady: true, told })
     }
 
     /// Returns when there is something new; never, where there is no BFD. Cancel-safe.
@@ -99,6 +102,11 @@ impl Peer {
         let Some(bfd) = &mut self.bfd else { return };
         let status = bfd.handle.status();
         let before = std::mem::replace(&mut bfd.told, status.clone());
+        if status.failures > before.failures {
+            let was_up = before.view.state == bfd::State::Up;
+            bfd.is_steady = was_up && status.since - before.since >= STABLE_AFTER;
+        }
+        let is_steady = bfd.is_steady;
         self.log_bfd(&before, &status);
         let has_come_up = status.ups > before.ups && status.view.state == bfd::State::Up;
         let has_failed = status.failures > before.failures;
@@ -112,7 +120,7 @@ impl Peer {
         }
         // The wait was for a peer that could not be reached. It can be now.
         let waits = matches!(self.fsm.side(Side::Outgoing), State::Idle { retry_at: Some(_) });
-        if has_come_up && waits {
+        if has_come_up && is_steady && waits {
             self.fsm.handle(now, Side::Outgoing, Input::Start);
         }
     }

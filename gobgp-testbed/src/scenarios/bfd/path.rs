@@ -70,10 +70,13 @@ pub(in super::super) fn bounces(site: &mut Site) -> Result<()> {
         pair.router.kill();
         pair.wait_said(mark, &["BFD: the path to the peer failed"])?;
         pair.router.restart()?;
-        pair.wait_up().with_context(|| format!("bounce {bounce}"))?;
+        let up = pair.router.wait_bfd(pair.node, "up", SOON, |session| session.is_up());
+        up.with_context(|| format!("bounce {bounce}"))?;
     }
     let each = clock::since(start) / u32::try_from(BOUNCES)?;
-    figure("from the router's death to its having the route again, on average", each);
+    figure("from the router's death to BFD being up again, on average", each);
+    // The session waits for the back-off of a path that comes and goes.
+    pair.wait_up()?;
     let seen = [count(&["BFD: the path to the peer failed"]), count(&["BFD state changed", "to=Up"])];
     ensure!(seen == [BOUNCES as usize; 2], "{seen:?} failures and recoveries in {BOUNCES} bounces");
     wait::until("no more threads and files than before", SOON, || {
