@@ -2,11 +2,12 @@
 //! from the other figures, because it needs no Kubernetes and takes its time.
 
 use std::path::Path;
+use std::process::Command;
 use std::rc::Rc;
 use std::thread::sleep;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::host::Host;
 use crate::lab::{Cut, Net, node_address};
@@ -112,7 +113,7 @@ pub fn soak() -> Result<()> {
         routers.push(site.router(kind, Conf { neighbors, ..Conf::new(kind) })?);
     }
     for process in routers.iter().flat_map(|router| router.processes().iter().map(Process::pid).collect::<Vec<_>>()) {
-        crate::host::capture(std::process::Command::new("chrt").args(["--rr", "--pid", "10", &process.to_string()]))?;
+        crate::host::capture(Command::new("chrt").args(["--rr", "--all-tasks", "--pid", "10", &process.to_string()]))?;
     }
     let vipcasts = [("with", start(&site, with, true)?), ("without", start(&site, without, false)?)];
     for (router, node) in routers.iter().flat_map(|router| [(router, with), (router, without)]) {
@@ -127,11 +128,13 @@ pub fn soak() -> Result<()> {
     let marks: Vec<u64> = vipcasts.iter().map(|(_, process)| process.log().mark()).collect();
     let loops = (0..2 * cores).map(|number| busy(site.node(3)?, number)).collect::<Result<Vec<Process>>>()?;
     println!("{} s, {} busy loops on {cores} cores, 50 ms x 3, two routers:", SOAK.as_secs(), loops.len());
-    sleep(SOAK);
+    let stall = longest_stall()?;
+    println!("  the longest time that a real-time thread with nothing else to do overslept: {} ms", stall.as_millis());
     let mut alarms = Vec::new();
     for ((name, process), mark) in vipcasts.iter().zip(marks) {
         process.alive()?;
         let count = false_alarms(process.log(), mark);
+        process.log().since(mark).lines().filter(|line| line.contains(ALARM)).for_each(|line| println!("    {line}"));
         println!("  {name} real-time scheduling: {count:?}");
         alarms.push(count);
     }
@@ -139,6 +142,25 @@ pub fn soak() -> Result<()> {
     let first = alarms.first().context("a count")?;
     ensure!(*first == Alarms::default(), "false alarms with real-time scheduling: {first:?}");
     Ok(())
+}
+
+/// Sleeps through the soak in short naps with a higher priority than all else, and says how late the latest awakening
+/// was: so long the machine itself stood still, and nobody could send.
+fn longest_stall() -> Result<Duration> {
+    const NAP: Duration = Duration::from_millis(5);
+    let nap = || -> Result<Duration> {
+        let thread = rustix::thread::gettid().as_raw_nonzero().to_string();
+        crate::host::capture(Command::new("chrt").args(["--rr", "--pid", "20", &thread]))?;
+        let (start, mut longest) = (clock::now(), Duration::ZERO);
+        while clock::since(start) < SOAK {
+            let asleep = clock::now();
+            sleep(NAP);
+            longest = longest.max(clock::since(asleep).saturating_sub(NAP));
+        }
+        Ok(longest)
+    };
+    // In a thread of its own, so that nothing inherits the priority.
+    std::thread::scope(|scope| scope.spawn(nap).join()).unwrap_or_else(|_| bail!("the napping thread panicked"))
 }
 
 /// What a log says of paths that did not fail.
