@@ -6,12 +6,12 @@ use ipnetwork::IpNetwork;
 use proptest::prelude::*;
 use zettabgp::prelude::*;
 
-use super::properties::{decorated_routes, notifications, opens, prefixes, routes};
+use super::properties::{decorated_routes, notifications, opens, prefixes, routes, updates};
 use super::{EBGP, IBGP, Session, TWO_OCTET};
 use crate::wire::bgp::{self, Capability, Community};
 
 /// The third party's view of an UPDATE.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 struct Seen {
     announced: Vec<(IpAddr, u8)>,
     withdrawn: Vec<(IpAddr, u8)>,
@@ -133,6 +133,26 @@ proptest! {
         prop_assert_eq!(rustbgpd::seen(&bytes, session), expected);
     }
 
+    /// Many in few messages say what each says alone, in the same order.
+    #[test]
+    fn packed_updates_are_read_as_meant(list in proptest::collection::vec(updates(), 0..30), internal in any::<bool>()) {
+        let session = if internal { IBGP } else { EBGP };
+        let alone = |update: &bgp::Update| {
+            rustbgpd::seen(&bgp::encode(&bgp::Outgoing::Update(update.clone()), &session), session)
+        };
+        let expected: Vec<Seen> = list.iter().map(alone).collect();
+        let mut packer = bgp::Packer::new(&session);
+        list.into_iter().for_each(|update| packer.push(update));
+        let mut inbox = bgp::Inbox::default();
+        inbox.push(&packer.finish());
+        let mut read = Vec::new();
+        while let Some(frame) = inbox.next_frame().unwrap() {
+            read.extend(one_by_one(rustbgpd::seen(frame, session)));
+        }
+        prop_assert_eq!(inbox.next_type(), None);
+        prop_assert_eq!(read, expected);
+    }
+
     #[test]
     fn open_is_read_as_meant(open in opens()) {
         let bytes = bgp::encode(&bgp::Outgoing::Open(open.clone()), &EBGP);
@@ -180,6 +200,18 @@ fn end_of_rib_is_read_as_nothing() {
     for family in [bgp::Family::Ipv4Unicast, bgp::Family::Ipv6Unicast] {
         assert_eq!(sent(bgp::Update::EndOfRib(family), EBGP), Seen::default());
     }
+}
+
+/// A message of several prefixes as so many messages of one.
+fn one_by_one(seen: Seen) -> Vec<Seen> {
+    let (announced, withdrawn) = (seen.announced.clone(), seen.withdrawn.clone());
+    let rest = Seen { announced: Vec::new(), withdrawn: Vec::new(), ..seen };
+    if announced.is_empty() && withdrawn.is_empty() {
+        return vec![rest];
+    }
+    let announced = announced.into_iter().map(|prefix| Seen { announced: vec![prefix], ..rest.clone() });
+    let withdrawn = withdrawn.into_iter().map(|prefix| Seen { withdrawn: vec![prefix], ..rest.clone() });
+    announced.chain(withdrawn).collect()
 }
 
 fn zettabgp_open(bytes: &[u8]) -> bgp::Open {
