@@ -180,7 +180,8 @@ fn other_ports(site: &mut Site) -> Result<()> {
         wait_equal(router, &[1])?;
     }
     let from = SocketAddr::new(Kind::Bird.address(), 0);
-    let closed = Session::dial(routers[0].host(), from, node_port(179));
+    let bird = site.router_host(Kind::Bird)?;
+    let closed = Session::dial(&bird, from, node_port(179));
     ensure!(closed.is_err(), "somebody listens at port 179");
     vipcast.alive()
 }
