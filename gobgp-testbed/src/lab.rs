@@ -175,6 +175,20 @@ impl Lab {
         Ok(host)
     }
 
+    /// A cable between two hosts: this device at both, with link-local addresses alone, which can be used at once. It
+    /// goes with either.
+    ///
+    /// # Errors
+    /// When the kernel refuses something.
+    pub fn cable(&self, one: &Host, other: &Host, device: &str) -> Result<()> {
+        one.ip(&format!("link add {device} type veth peer name {device} netns {}", other.namespace()))?;
+        for host in [one, other] {
+            host.sysctl(&[&format!("net.ipv6.conf.{device}.accept_dad=0")])?;
+            host.ip(&format!("link set {device} up"))?;
+        }
+        Ok(())
+    }
+
     /// The middle router and, behind it, a host two hops away from the nodes (10.80.0.1). Keep both.
     ///
     /// # Errors

@@ -56,11 +56,16 @@ fn config(conf: &Conf) -> String {
         let password = neighbor.password.as_ref().map(|word| format!("password \"{word}\";")).unwrap_or_default();
         let hops = match neighbor.multihop {
             Some(hops) => format!("multihop {hops};"),
-            None => "direct;".to_owned(),
+            None => match neighbor.ttl_security {
+                Some(hops @ 2..) => format!("multihop {hops};"),
+                Some(_) | None => "direct;".to_owned(),
+            },
         };
+        let secured = if neighbor.ttl_security.is_some() { "ttl security on;" } else { "" };
+        let zone = neighbor.interface.as_ref().map(|name| format!("%{name}")).unwrap_or_default();
         let _ = write!(
             text,
-            "protocol bgp peer{index} {{ local port {port} as {asn}; neighbor {address} port {remote} as {peer}; {dial} {hops}\n\
+            "protocol bgp peer{index} {{ local port {port} as {asn}; neighbor {address}{zone} port {remote} as {peer}; {dial} {hops} {secured}\n\
              hold time {hold}; keepalive time {keepalive}; connect delay time 1; {waits} {password} {bfd}\n\
              {channels}}}\n",
             bfd = bfd::bird_option(neighbor),
@@ -212,7 +217,13 @@ fn parse_sessions(said: &str) -> Result<Vec<Session>> {
         match (name, value.trim()) {
             ("BGP state", value) => value.clone_into(&mut state),
             ("Neighbor address", value) => sessions.push(Session {
-                peer: value.parse().with_context(|| format!("birdc printed {line:?}"))?,
+                // A link-local one has its interface behind it.
+                peer: value
+                    .split('%')
+                    .next()
+                    .unwrap_or_default()
+                    .parse()
+                    .with_context(|| format!("birdc printed {line:?}"))?,
                 established: state == "Established",
                 state: state.clone(),
                 last_error: String::new(),

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::bfd;
 use super::communities;
-use super::router::{Conf, Family, Origin, Path, Session};
+use super::router::{Conf, Family, Neighbor, Origin, Path, Session};
 use crate::host::{Host, capture};
 use crate::paths::debian;
 use crate::process::Process;
@@ -74,18 +74,25 @@ fn config(conf: &Conf) -> String {
         conf.asn, conf.router_id
     );
     for (index, neighbor) in conf.neighbors.iter().enumerate() {
-        let peer = format!(" neighbor {}", neighbor.address);
+        let peer = format!(" neighbor {}", called(neighbor));
+        // Of an interface it knows no other port.
+        let (interface, port) = match neighbor.interface {
+            Some(_) => (" interface", String::new()),
+            None => ("", format!("{peer} port {}\n", neighbor.port)),
+        };
         let _ = write!(
             text,
-            "{peer} remote-as {}\n{peer} port {}\n{peer} {}\n{peer} timers {} {}\n",
+            "{peer}{interface} remote-as {}\n{port}{peer} {}\n{peer} timers {} {}\n",
             neighbor.asn,
-            neighbor.port,
             if neighbor.dial { "timers connect 1" } else { "passive" },
             conf.keepalive(),
             conf.hold
         );
         if let Some(hops) = conf.ebgp_multihop(neighbor) {
             let _ = writeln!(text, "{peer} ebgp-multihop {hops}");
+        }
+        if let Some(hops) = neighbor.ttl_security {
+            let _ = writeln!(text, "{peer} ttl-security hops {hops}");
         }
         if let Some(password) = &neighbor.password {
             let _ = writeln!(text, "{peer} password {password}");
@@ -100,11 +107,16 @@ fn config(conf: &Conf) -> String {
         let name = family.word();
         let _ = writeln!(text, " address-family {name} unicast\n  maximum-paths {paths}\n  maximum-paths ibgp {paths}");
         for neighbor in conf.neighbors.iter().filter(|neighbor| neighbor.carries(family)) {
-            let _ = writeln!(text, "  neighbor {} activate", neighbor.address);
+            let _ = writeln!(text, "  neighbor {} activate", called(neighbor));
         }
         text.push_str(" exit-address-family\n");
     }
     text
+}
+
+/// What it calls a neighbour.
+fn called(neighbor: &Neighbor) -> String {
+    neighbor.interface.clone().unwrap_or_else(|| neighbor.address.to_string())
 }
 
 /// Commands one after the other, as typed.
@@ -155,11 +167,21 @@ pub(super) fn sessions(host: &Host) -> Result<Vec<Session>> {
     peers.map(|(address, peer)| session(address, peer)).collect()
 }
 
+/// An unnumbered neighbour is called by its interface, and has an address once it was heard.
+fn peer_address(name: &str, heard: &str) -> Result<IpAddr> {
+    match (name.parse(), heard) {
+        (Ok(address), _) => Ok(address),
+        (Err(_), "none") => Ok(IpAddr::from([0; 16])),
+        (Err(_), heard) => Ok(heard.parse()?),
+    }
+}
+
 fn session(address: &str, peer: &Value) -> Result<Session> {
     let words = |field: &str| peer.get(field).and_then(Value::as_str).unwrap_or_default();
     let reasons = [words("lastResetDueTo"), words("lastNotificationReason"), words("lastErrorCodeSubcode")];
     Ok(Session {
-        peer: address.parse().with_context(|| format!("vtysh printed the peer {address:?}"))?,
+        peer: peer_address(address, words("bgpNeighborAddr"))
+            .with_context(|| format!("vtysh printed the peer {address:?}"))?,
         established: words("bgpState") == "Established",
         state: words("bgpState").to_owned(),
         last_error: reasons.iter().filter(|reason| !reason.is_empty()).copied().collect::<Vec<_>>().join(", "),

@@ -49,6 +49,9 @@ fn config(conf: &Conf) -> String {
         if let Some(hops) = conf.ebgp_multihop(neighbor) {
             let _ = write!(text, "[neighbors.ebgp-multihop.config]\nenabled = true\nmultihop-ttl = {hops}\n");
         }
+        if neighbor.ttl_security.is_some() {
+            text.push_str("[neighbors.ttl-security.config]\nenabled = true\nttl-min = 255\n");
+        }
         for family in neighbor.families.iter().copied().map(Family::word) {
             let _ = write!(
                 text,

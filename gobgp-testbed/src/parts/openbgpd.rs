@@ -73,6 +73,9 @@ fn config(conf: &Conf, socket: &str) -> String {
         if let Some(hops) = conf.ebgp_multihop(neighbor) {
             let _ = writeln!(text, " multihop {hops}");
         }
+        if neighbor.ttl_security.is_some() {
+            text.push_str(" ttl-security yes\n");
+        }
         if let Some(password) = &neighbor.password {
             let _ = writeln!(text, " tcp md5sig password \"{password}\"");
         }

@@ -137,6 +137,11 @@ pub struct Neighbor {
     pub source: Option<IpAddr>,
     /// BFD with it (FRR and BIRD).
     pub bfd: Option<Bfd>,
+    /// GTSM (RFC 5082): at most so many hops away. gobgpd and `OpenBGPD` know one hop only.
+    pub ttl_security: Option<u8>,
+    /// Unnumbered: on this interface, where `address` is its link-local one. BIRD and FRR; FRR finds out the address by
+    /// itself.
+    pub interface: Option<String>,
     /// Dial it, and at once again; the router listens all the same. Otherwise it only waits to be dialled.
     pub dial: bool,
     /// The port that is dialled.
@@ -156,6 +161,8 @@ impl Neighbor {
             extended_next_hop: false,
             source: None,
             bfd: None,
+            ttl_security: None,
+            interface: None,
             dial: false,
             port: 179,
         }

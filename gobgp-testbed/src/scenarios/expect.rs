@@ -96,14 +96,20 @@ fn check(kind: Kind, mut paths: Vec<Path>, mut expected: Vec<Path>) -> Result<()
 /// A moment in vipcast's log, to ask later what became of a session since.
 pub(super) struct Watch<'a> {
     vipcast: &'a Process,
-    peer: SocketAddr,
+    /// As vipcast calls it.
+    peer: String,
     mark: u64,
 }
 
 impl<'a> Watch<'a> {
     /// The session with the peer at `address`, port 179, from now on.
     pub(super) fn new(vipcast: &'a Process, address: IpAddr) -> Self {
-        Self { vipcast, peer: SocketAddr::new(address, 179), mark: vipcast.log().mark() }
+        Self { vipcast, peer: SocketAddr::new(address, 179).to_string(), mark: vipcast.log().mark() }
+    }
+
+    /// The same of an unnumbered peer, from the program's start.
+    pub(super) fn on_interface(vipcast: &'a Process, name: &str) -> Self {
+        Self { vipcast, peer: format!("{name}:179"), mark: vipcast.began() }
     }
 
     /// The same from the program's start.
@@ -113,7 +119,8 @@ impl<'a> Watch<'a> {
 
     /// The same of the peer's other port.
     pub(super) fn on_port(self, port: u16) -> Self {
-        Self { peer: SocketAddr::new(self.peer.ip(), port), ..self }
+        let host = self.peer.rsplit_once(':').map_or(self.peer.as_str(), |(host, _)| host);
+        Self { peer: format!("{host}:{port}"), ..self }
     }
 
     /// The lines about the session's state, one for each change: none is missed, however short it lasted.

@@ -27,6 +27,8 @@ mod restarts;
 mod rotation;
 mod sessions;
 mod source;
+mod ttl;
+mod unnumbered;
 mod verdicts;
 
 use std::time::Duration;
@@ -320,6 +322,26 @@ const ALL: &[Scenario] = &[
         name: "14-readme",
         shows: "README's static pod: taken by the API server, and its words do the main job",
         run: Run::Cluster(readme::static_pod),
+    },
+    Scenario {
+        name: "27-ttl-security",
+        shows: "GTSM with four routers, both families; on one side only there is no session, and the log says why",
+        run: Run::Site(ttl::on_both_sides),
+    },
+    Scenario {
+        name: "27-ttl-security-hops",
+        shows: "GTSM two hops away: not with one hop allowed, and with two",
+        run: Run::Site(ttl::hops),
+    },
+    Scenario {
+        name: "28-unnumbered",
+        shows: "a router found on an interface that comes later, both VIPs by link-local next hops; the router replaced",
+        run: Run::Site(unnumbered::interface),
+    },
+    Scenario {
+        name: "28-unnumbered-several",
+        shows: "an unnumbered peer where several routers are: they are named, none is chosen",
+        run: Run::Site(unnumbered::several),
     },
     Scenario {
         name: "30-bfd-rates",
