@@ -189,8 +189,11 @@ fn parse(said: &str, prefix: &str) -> Result<Vec<Path>> {
 fn attribute(path: &mut Path, name: &str, value: &str) -> Result<()> {
     match name {
         "BGP.as_path" => path.as_path = value.split_whitespace().map(str::parse).collect::<Result<_, _>>()?,
-        // Global and link-local, where there are both.
-        "BGP.next_hop" => path.next_hop = value.split_whitespace().next().unwrap_or_default().parse()?,
+        // Global and link-local, where there are both; `::` stands for none.
+        "BGP.next_hop" => {
+            let hop = value.split_whitespace().find(|word| *word != "::");
+            path.next_hop = hop.unwrap_or_default().parse()?;
+        }
         "BGP.med" => path.med = Some(value.parse()?),
         "BGP.local_pref" => path.local_pref = Some(value.parse()?),
         "BGP.community" | "BGP.ext_community" | "BGP.large_community" => {

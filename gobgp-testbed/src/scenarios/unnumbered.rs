@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 
 use super::SOON;
-use super::expect::{PREFIX6, Watch, external, figure, wait_paths};
+use super::expect::{PREFIX6, Undo, Watch, external, figure, wait_paths};
 use crate::clock;
 use crate::host::Host;
 use crate::lab::{NODE_AS, Net, VIP, VIP6};
@@ -19,7 +19,7 @@ use crate::wait;
 
 /// The device at both ends of the cable.
 const CABLE: &str = "cable0";
-/// The routers' number in the client's network.
+/// The first router's number in the client's network.
 const NUMBER: u8 = 30;
 /// Hold time 3, so that a dead router is noticed soon.
 const HOLD: u16 = 3;
@@ -39,9 +39,10 @@ fn with_router(site: &mut Site, kind: Kind) -> Result<()> {
     ensure!(reason == ABSENT, "without the interface: {reason:?}");
 
     let node = site.node(1)?.clone();
-    let host = site.lab.forwarding_host(&format!("un{kind}"), &[(Net::Client, NUMBER)])?;
+    let number = NUMBER + kind.number();
+    let host = site.lab.forwarding_host(&format!("un{kind}"), &[(Net::Client, number)])?;
     site.lab.cable(&node, &host, CABLE)?;
-    site.lab.client_via(NUMBER)?;
+    site.lab.client_via(number)?;
     let ours = link_local(&node, CABLE)?;
     let router = start(site, kind, &host, ours)?;
     let first = clock::now();
@@ -51,6 +52,10 @@ fn with_router(site: &mut Site, kind: Kind) -> Result<()> {
     // Another router at the cable: another MAC and link-local address, and nothing said by the one before.
     let before = link_local(&host, CABLE)?;
     host.ip(&format!("link set {CABLE} down"))?;
+    let silence = Undo::table(
+        &host,
+        &format!("chain output {{ type filter hook output priority 0; ip6 saddr {before} drop; }}"),
+    )?;
     router.kill();
     host.ip(&format!("link set {CABLE} address 02:00:00:00:77:0{}", if kind == Kind::Frr { 1 } else { 2 }))?;
     host.ip(&format!("link set {CABLE} up"))?;
@@ -63,7 +68,8 @@ fn with_router(site: &mut Site, kind: Kind) -> Result<()> {
         &format!("another {kind} in its place ({before}, now {after}), to both routes and pings"),
         clock::since(plugged),
     );
-    let found = vipcast.log().text().lines().filter(|line| line.contains("router found")).count();
+    drop(silence);
+    let found = vipcast.log().since(vipcast.began()).lines().filter(|line| line.contains("router found")).count();
     ensure!(found == 2, "a router was found {found} times");
 
     leave(&vipcast)?;

@@ -23,8 +23,6 @@ pub(super) struct Attempt {
     began: Instant,
     /// The kernel's counters then.
     before: Option<Counters>,
-    /// How many segments were dropped for their TTL until then.
-    dropped: Option<u64>,
     /// The same without a password, where there is one.
     unsigned: Option<Probe>,
 }
@@ -60,13 +58,14 @@ impl Peer {
             Probe::start(target, LATE, self.is_vip())
         });
         let netstat = netstat();
-        let (before, dropped) = (Counters::parse(&netstat), gtsm::dropped(&netstat));
-        self.attempt = Some(Attempt { began: now, before, dropped, unsigned });
+        self.dropped = gtsm::dropped(&netstat);
+        let before = Counters::parse(&netstat);
+        self.attempt = Some(Attempt { began: now, before, unsigned });
     }
 
     /// What is known about an attempt that found only silence.
     pub(super) fn evidence(&mut self, reason: &Reason) -> Option<Evidence> {
-        let Attempt { began, before, unsigned, .. } =
+        let Attempt { began, before, unsigned } =
             self.attempt.as_mut().filter(|_| *reason == Reason::ConnectTimeout)?;
         let counters = before.zip(Counters::parse(&netstat())).map(|(before, after)| after.since(before));
         let has_password = self.target.password.is_some();
@@ -78,12 +77,18 @@ impl Peer {
         })
     }
 
-    /// The same for a peer that may be only so many hops away.
-    pub(super) fn ttl_evidence(&self, reason: &Reason) -> Option<gtsm::Evidence> {
+    /// The same for a peer that may be only so many hops away. A router whose listener sends TTL 255 to everybody
+    /// (FRR, OpenBGPD) makes the connection, and only then is not heard.
+    pub(super) fn ttl_evidence(&self, from: StateName, reason: &Reason) -> Option<gtsm::Evidence> {
         let Hops::Security(hops) = self.settings.hops else { return None };
-        let attempt = self.attempt.as_ref().filter(|_| *reason == Reason::ConnectTimeout)?;
-        let dropped = attempt.dropped.zip(gtsm::dropped(&netstat()));
-        Some(gtsm::Evidence { hops, dropped: dropped.map(|(before, after)| after.saturating_sub(before)) })
+        let dropped = self.dropped.zip(gtsm::dropped(&netstat()));
+        let dropped = dropped.map(|(before, after)| after.saturating_sub(before));
+        let is_silence = match from {
+            StateName::Connect => *reason == Reason::ConnectTimeout,
+            StateName::OpenSent | StateName::OpenConfirm => dropped.is_some_and(|dropped| dropped > 0),
+            StateName::Idle | StateName::Active | StateName::Established => false,
+        };
+        is_silence.then_some(gtsm::Evidence { hops, dropped })
     }
 
     /// The state changed: what that means for the passwords.

@@ -93,6 +93,8 @@ pub(super) struct Peer {
     keys: Keys,
     /// From the dial until the connection is made or given up.
     attempt: Option<Attempt>,
+    /// How many segments the kernel had dropped for their TTL when it began.
+    dropped: Option<u64>,
     /// While the session goes on under a former password.
     trial: Option<Trial>,
     bfd: Option<Bfd>,
@@ -125,6 +127,7 @@ impl Peer {
             links: BySide::default(),
             dial_pending: false,
             attempt: None,
+            dropped: None,
             trial: None,
             bfd,
             routes_new: true,
@@ -363,7 +366,7 @@ impl Peer {
 
     /// The reason, and what is known here about an attempt that failed.
     fn explain(&mut self, from: StateName, reason: &Reason) -> String {
-        let ttl = self.ttl_evidence(reason);
+        let ttl = self.ttl_evidence(from, reason);
         // Segments that came and were dropped for their TTL leave nothing for a password to explain.
         let explained = ttl.is_some_and(|ttl| ttl.dropped.is_some_and(|dropped| dropped > 0));
         let md5 = self.evidence(reason).filter(|md5| md5.has_password || !explained).map(|md5| md5.to_string());

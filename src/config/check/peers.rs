@@ -36,8 +36,10 @@ pub(super) fn peers(r: &mut Reader<'_>, vips: &[Vip]) -> Option<Vec<PeerConfig>>
     let candidates: Vec<Candidate> = listed.into_iter().flatten().chain(single.flatten()).collect();
     let mut good = complete;
     for (n, candidate) in candidates.iter().enumerate() {
-        let wrong = wrong(candidate, candidates.get(..n).unwrap_or_default(), vips, source.as_ref());
-        if let Some(wrong) = wrong.or_else(|| no_interface(r.facts, &candidate.peer.host)) {
+        if let Some(text) = no_interface(r.facts, &candidate.peer.host) {
+            r.warn(candidate.spec, format!("{}: {text}", candidate.label));
+        }
+        if let Some(wrong) = wrong(candidate, candidates.get(..n).unwrap_or_default(), vips, source.as_ref()) {
             r.mistake(candidate.spec, format!("{}: {wrong}", candidate.label));
             good = false;
         }
@@ -84,10 +86,11 @@ fn wrong(candidate: &Candidate, earlier: &[Candidate], vips: &[Vip], source: Opt
     }
 }
 
-/// What is wrong with the interface of an unnumbered peer.
+/// What is to be said of the interface of an unnumbered peer. It may come later, with a cable or a bond.
 fn no_interface(facts: &Facts, host: &PeerHost) -> Option<String> {
     let (PeerHost::Interface(name), Some(known)) = (host, &facts.interfaces) else { return None };
-    (!known.contains(name)).then(|| format!("there is no such interface on this host; it has {}", known.join(", ")))
+    let known = (!known.contains(name)).then(|| known.join(", "))?;
+    Some(format!("there is no such interface on this host yet, and the session waits for it; it has {known}"))
 }
 
 /// The peers of the list; `None` where one is wrong.
