@@ -1,8 +1,9 @@
 //! Scenario 27: ttl-security (GTSM, RFC 5082): on both sides, on one, and with more hops than it allows.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 
 use super::SOON;
 use super::expect::{Watch, external, wait_paths};
@@ -13,10 +14,14 @@ use crate::process::Process;
 use crate::site::{PREFIX, Site};
 use crate::wait;
 
-/// What a side says that has it when the other has not, with digits left out.
-const NOT_THERE: &str = "no connection within # s; ttl-security is on: # segments with a TTL below # came and were \
-                         dropped: the peer has no ttl-security for us, or is not on our network, or its port is closed \
-                         (a reset has an ordinary TTL)";
+/// Ten seconds without an acknowledgement of our OPEN, or of a TCP keepalive where that one was acknowledged before the
+/// router set its TTL; and some more.
+const SILENCE: Duration = Duration::from_secs(40);
+/// What a side says that has it when the other has not, with digits left out. All routers here answer the first segment
+/// with TTL 255, because they have it for others.
+const NOT_THERE: &str = "read: Connection timed out (os error 110); ttl-security is on: # segments with a TTL below # \
+                         came and were dropped: the peer has no ttl-security for us, or is not on our network, or its \
+                         port is closed (a reset has an ordinary TTL)";
 /// The same where the peer has it, and is farther away than it may be.
 const TOO_FAR: &str = "no connection within # s; ttl-security is on: # segments with a TTL below # came and were \
                        dropped: the peer has no ttl-security for us, or is not on our network, or its port is closed \
@@ -38,16 +43,19 @@ fn over_six() -> impl Iterator<Item = Kind> {
 
 /// The reason, each number as `#`.
 fn reason(session: &Watch<'_>) -> Result<String> {
-    let text = session.wait_failure()?;
+    let text = wait::until("an attempt to fail", SILENCE, || {
+        let failed = session.changes().into_iter().find(|line| line.contains("to=Idle")).context("none has")?;
+        Ok(failed.split_once("reason=").map_or(failed.clone(), |(_, reason)| reason.to_owned()))
+    })?;
     let word = |word: &str| if word.bytes().all(|b| b.is_ascii_digit()) { "#".to_owned() } else { word.to_owned() };
     Ok(text.split(' ').map(word).collect::<Vec<_>>().join(" "))
 }
 
-/// Node 1 has it and so has the router, over IPv4 and over IPv6; node 2 has it alone; node 3's router has it alone.
+/// Node 1 has it and so has the router, over IPv4 and over IPv6; node 2 has it alone. (Where the router has it alone it is
+/// the router's to refuse: BIRD checks only what comes after it took the connection.)
 pub(super) fn on_both_sides(site: &mut Site) -> Result<()> {
     let six = IpAddr::V6(Net::Data.v6(11));
-    let neighbors =
-        vec![secured(node_address(1), 1), secured(six, 1), Neighbor::new(node_address(2)), secured(node_address(3), 1)];
+    let neighbors = vec![secured(node_address(1), 1), secured(six, 1), Neighbor::new(node_address(2))];
     let mut routers = Vec::new();
     for kind in Kind::ALL {
         routers.push(site.router(kind, Conf { neighbors: neighbors.clone(), ..Conf::new(kind) })?);
@@ -59,36 +67,17 @@ pub(super) fn on_both_sides(site: &mut Site) -> Result<()> {
     }
     let _one = site.vipcast(1, &one)?;
     let two = site.vipcast(2, &with_hops(site.spec(2, &peers), 1))?;
-    let three = site.vipcast(3, &site.spec(3, &peers))?;
     for router in &routers {
         router.wait_established(node_address(1), SOON)?;
         if over_six().any(|kind| kind == router.kind()) {
             router.wait_established(six, SOON)?;
         }
-        one_sided(router.kind(), &two, "we have it, the router has not", Some(NOT_THERE))?;
-        one_sided(router.kind(), &three, "the router has it, we have not", None)?;
+        let ours_alone = Watch::from_start(&two, router.kind().address());
+        let why = reason(&ours_alone)?;
+        ensure!(why == NOT_THERE, "we have it, {} has not: {why:?}", router.kind());
+        ours_alone.never_up()?;
     }
     Ok(())
-}
-
-/// There is no session. The routers differ in how: one whose listener sends TTL 255 in any case makes the connection,
-/// and is not heard on it; the others' answer to the first segment is dropped, which `expected` tells.
-fn one_sided(kind: Kind, vipcast: &Process, what: &str, expected: Option<&str>) -> Result<()> {
-    let session = Watch::from_start(vipcast, kind.address());
-    let opened = || session.changes().iter().any(|line| line.contains("to=OpenSent"));
-    wait::until(&format!("{kind} to be dialled in vain: {what}"), SOON, || {
-        let failed = session.changes().iter().any(|line| line.contains("to=Idle"));
-        ensure!(failed || opened(), "nothing happened yet");
-        Ok(())
-    })?;
-    if opened() {
-        println!("    {what}, {kind}: connected, and nothing heard since");
-    } else {
-        let said = reason(&session)?;
-        println!("    {what}, {kind}: {said}");
-        ensure!(expected.is_none_or(|expected| said == expected), "{what}, {kind}: {said:?}");
-    }
-    session.never_up()
 }
 
 /// Two hops away: not with ttl-security for one, and with it for two on both sides.

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
 
 use ipnetwork::IpNetwork;
 
@@ -15,6 +16,10 @@ use crate::bgp::watchdog::Guard;
 use crate::clock;
 use crate::time::Instant;
 use crate::wire::bgp::{Message, Outcome};
+
+/// How long our OPEN may stay unacknowledged where the answers may be dropped for their TTL: a router whose listener
+/// sends 255 to everybody makes the connection, and only what follows shows that it has no ttl-security for us.
+const UNHEARD_FOR_ITS_TTL: Duration = Duration::from_secs(10);
 
 impl Peer {
     pub(super) fn on_event(&mut self, side: Side, event: Event) {
@@ -65,7 +70,9 @@ impl Peer {
                 local.ip()
             )));
         }
-        socket::set_user_timeout(connection.stream(), user_timeout(None))?;
+        // A path in one direction alone is likely here, and there is nothing else to wait for.
+        let unheard = self.target.lowest_ttl.map_or(user_timeout(None), |_| UNHEARD_FOR_ITS_TTL);
+        socket::set_user_timeout(connection.stream(), unheard)?;
         let guard = self.wiring.watchdog.guard(connection.stream())?;
         self.aim_bfd(local, connection.stream().peer_addr()?);
         Ok((guard, local))
