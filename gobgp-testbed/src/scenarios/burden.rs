@@ -257,12 +257,15 @@ fn zero_window(cluster: &mut Cluster) -> Result<()> {
     vipcast.alive()
 }
 
+/// So much in vipcast's socket is no pause between two segments.
+const CLOGGED: u64 = 16 * 1024;
+
 /// Asks for the routes again and again and reads none, until vipcast can send no more; the bytes that wait there.
 fn clog(cluster: &Cluster, session: &mut Session) -> Result<u64> {
     let node = cluster.site.node(1)?;
     let asking = wire::route_refresh(1, 1).repeat(200);
     let (mut last, mut since) = (0, clock::now());
-    wait::until("vipcast's send queue to stand still", SOON * 2, || {
+    wait::until("vipcast's send queue to stand still", SOON * 4, || {
         session.send(&asking)?;
         let filter = format!("dport = :{FIRST_PORT}");
         let table = node.exec("ss", &["-Htn", "state", "established", &filter])?;
@@ -270,7 +273,7 @@ fn clog(cluster: &Cluster, session: &mut Session) -> Result<u64> {
         if waiting != last {
             (last, since) = (waiting, clock::now());
         }
-        ensure!(waiting > 0 && clock::since(since) > Duration::from_millis(500), "{waiting} bytes wait");
+        ensure!(waiting > CLOGGED && clock::since(since) > Duration::from_millis(300), "{waiting} bytes wait");
         Ok(waiting)
     })
 }
