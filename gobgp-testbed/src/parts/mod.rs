@@ -13,6 +13,7 @@ pub mod frr;
 pub mod gobgpd;
 pub mod heard;
 pub mod mrt;
+pub mod neighbor;
 pub mod openbgpd;
 pub mod orders;
 pub mod path;
