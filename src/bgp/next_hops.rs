@@ -24,7 +24,7 @@ impl OwnAddresses {
 
     /// RFC 2545 §3: the global address, and behind it the link-local one of a link that is shared with the peer. Where
     /// the session itself is one of link-local addresses there is only that: a global address of ours may be on no
-    /// network of the peer's, and would be preferred all the same (BIRD 2).
+    /// network of the peer's, and preferred by it all the same.
     fn v6(&self) -> Option<NextHop> {
         match (self.find(global), self.link_local) {
             (Some(global), link_local) => Some(NextHop::V6 { global, link_local }),
