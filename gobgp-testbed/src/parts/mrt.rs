@@ -40,7 +40,7 @@ mod tests {
     fn one_route_by_hand() {
         let file = table(65000, Ipv4Addr::new(10, 0, 0, 1), Ipv4Addr::new(10, 0, 0, 2), &[Ipv4Addr::new(192, 0, 2, 1)]);
         let index = "00000000 000d0001 00000015 0a000001 0000 0001 02 0a000001 0a000001 0000fde8";
-        let route = "00000000 000d0002 0000001f 00000000 20 c0000201 0001 0000 00000000 000e \
+        let route = "00000000 000d0002 00000021 00000000 20 c0000201 0001 0000 00000000 000e \
                      40010100 400200 4003040a000002";
         let hex: String = file.iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(hex, format!("{index}{route}").replace(' ', ""));
