@@ -109,9 +109,14 @@ impl Thread {
                     running.session.handle(now, Input::AdminDown);
                     running.act(now, &mut self.listeners);
                 }
-                None => self.shared.look(|table| {
-                    table.sessions.remove(&number);
-                }),
+                None => {
+                    // It never began: there is nobody to tell, and who waits for the end must not wait for ever.
+                    wanted.status.send_modify(|status| {
+                        status.view.state = State::AdminDown;
+                        status.since = now;
+                    });
+                    self.shared.look(|table| table.sessions.remove(&number));
+                }
             },
             (Some(_) | None, false) => {}
         }

@@ -168,3 +168,19 @@ async fn the_thread_ends_with_the_last_handle_when_the_peer_was_told() {
         clock::sleep_until(clock::now() + Duration::from_millis(10)).await;
     }
 }
+
+#[tokio::test]
+async fn a_session_that_never_began_is_over_all_the_same() {
+    let service = Service::start().unwrap();
+    let path = path(own_address(), own_address());
+    for path in [None, Some(path)] {
+        let mut handle = service.session(SETTINGS, clock::now());
+        // At once, so that the thread sees no session between.
+        service.0.0.want(|table| {
+            let wanted = table.sessions.get_mut(&handle.number).unwrap();
+            (wanted.path, wanted.is_over) = (path, true);
+        });
+        let status = wait(&mut handle, "AdminDown", is(State::AdminDown)).await;
+        assert_eq!((status.ups, status.failures, handle.is_over()), (0, 0, true));
+    }
+}
