@@ -78,6 +78,10 @@ impl Peering {
         if confirms && self.side(side.other()).name() == StateName::Established {
             self.yield_side(now, side.other());
         }
+        // It would dial a peer that has made a connection; the retry does when that one ends.
+        if input == Input::Start && self.is_held(side) {
+            return;
+        }
         self.step(now, side, |fsm| fsm.handle(now, input));
     }
 

@@ -231,6 +231,16 @@ fn no_attempt_is_made_while_the_peer_has_a_connection() {
 }
 
 #[test]
+fn a_start_while_the_peer_has_a_connection_makes_no_attempt() {
+    let mut peering = started(Connect::Both);
+    peering.handle(T0, Side::Outgoing, Input::Down("refused".into()));
+    lead(&mut peering, Incoming, Established, PEER_ID);
+    taken(&mut peering);
+    peering.handle(T0, Side::Outgoing, Input::Start);
+    assert_eq!((taken(&mut peering), peering.side(Side::Outgoing).name()), (vec![], Idle));
+}
+
+#[test]
 fn a_stable_session_of_one_side_resets_the_back_off_of_both() {
     let mut peering = started(Connect::Both);
     let mut now = T0;
