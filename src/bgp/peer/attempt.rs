@@ -94,10 +94,7 @@ impl Peer {
     /// The state changed: what that means for the passwords.
     pub(super) fn note_password(&mut self, side: Side, from: StateName, to: StateName, reason: &Reason) {
         if side == Side::Incoming {
-            if to == StateName::OpenSent {
-                self.keys.dialled_by_peer();
-            }
-            return;
+            return self.note_incoming(from, to);
         }
         if from == StateName::Connect {
             self.attempt = None;
@@ -114,6 +111,21 @@ impl Peer {
                 self.ask_for_new(Duration::ZERO, false);
             }
             _ => {}
+        }
+    }
+
+    /// The same for a connection that the peer makes.
+    fn note_incoming(&mut self, from: StateName, to: StateName) {
+        let connected = |state| state >= StateName::OpenSent;
+        if to == StateName::OpenSent {
+            self.keys.dialled_by_peer();
+            self.trial = None;
+        } else if connected(from) && !connected(to) {
+            // An attempt of ours goes on with the key it has.
+            if self.attempt.is_none() && !connected(self.fsm.side(Side::Outgoing).name()) {
+                self.keys.renew();
+                self.trial = None;
+            }
         }
     }
 
@@ -156,6 +168,10 @@ impl Peer {
 
     pub(super) fn tried(&mut self, now: Instant, answer: Answer) {
         let is_told = self.trial.take().is_some_and(|trial| trial.is_told);
+        // It is about a session under the former password, and one that is to stay.
+        if !self.keys.is_former() || self.stopping.is_some() {
+            return;
+        }
         let (peer, description) = (self.settings.key(), self.settings.description());
         if answer == Answer::Accepted {
             tracing::info!(%peer, description, "the peer takes the new password: the session is made anew with it");

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use secrecy::SecretString;
 use socket2::{Domain, Socket, Type};
 
+use super::passwords::{refused, wait_refused};
 use super::*;
 use crate::bgp::settings::Connect;
 use crate::wire::bgp::error;
@@ -233,6 +234,33 @@ fn only_the_right_password_finds_us() {
     drop(script);
     running.wait(&peer, |status| !status.established());
     dial(Some("new")).unwrap().expect(&our_open());
+    running.stop("");
+}
+
+#[test]
+fn a_session_under_the_new_password_has_no_more_to_do_with_the_former() {
+    let listener = listen();
+    let set_key = |word: &str| sockopt::set_md5_key(&listener, Ipv4Addr::LOCALHOST.into(), &word.into()).unwrap();
+    set_key("old");
+    let peer = PeerSettings { password: Some("old".into()), ..awaited(Connect::Both, &listener) };
+    let running = Running::start(vec![peer.clone()], routes(Until::Forever));
+    let dial = |password| Script::try_dial(Ipv4Addr::LOCALHOST, end_of(&running), Some(password)).unwrap();
+    let ours = Script::accept(&listener);
+    let theirs = dial("old");
+    theirs.come_up();
+    drop(ours);
+    let before = refused();
+    running.handle.change_password(&peer.key(), "new".into());
+    wait_refused(before);
+    // The peer's next connection comes before it takes ours, which is asked for again every other second.
+    drop(theirs);
+    let theirs = dial("new");
+    theirs.come_up();
+    set_key("new");
+    theirs.stream.set_read_timeout(Some(Duration::from_secs(4))).unwrap();
+    assert_eq!(theirs.recv(), Err(ErrorKind::WouldBlock));
+    assert_eq!(running.wait(&peer, |_| true).established_count, 2);
+    drop(theirs);
     running.stop("");
 }
 

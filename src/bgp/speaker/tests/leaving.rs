@@ -3,7 +3,7 @@
 use super::*;
 
 /// [`announced`] with the community GRACEFUL_SHUTDOWN.
-fn marked() -> Vec<u8> {
+pub(super) fn marked() -> Vec<u8> {
     update("0000 001B 40010100 4002 06 0201 0000FDE9 4003 04 7F000001 C008 04 FFFF0000 20 0A630001")
 }
 

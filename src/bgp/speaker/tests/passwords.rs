@@ -16,11 +16,11 @@ fn keyed(theirs: &str, ours: &str) -> (TcpListener, PeerSettings) {
 }
 
 /// How many segments came with another signature than the expected one: on the loopback the peer's count is ours.
-fn refused() -> u64 {
+pub(super) fn refused() -> u64 {
     Counters::parse(&std::fs::read_to_string("/proc/thread-self/net/netstat").unwrap()).unwrap().failure
 }
 
-fn wait_refused(before: u64) {
+pub(super) fn wait_refused(before: u64) {
     let deadline = clock::now() + AT_LAST;
     while refused() == before {
         assert!(clock::now() < deadline, "no segment with the wrong password came");
@@ -63,6 +63,26 @@ fn a_change_ends_the_wait_of_an_attempt_with_the_former_password() {
     assert_eq!(running.wait(&peer, PeerStatus::established).last_error, None);
     drop(script);
     running.stop("");
+}
+
+#[test]
+fn a_peer_that_takes_the_new_password_during_a_graceful_shutdown_is_not_hurried() {
+    let (listener, peer) = keyed("old", "old");
+    // Longer than the peer goes unasked.
+    let peer = PeerSettings { graceful_shutdown: Some(Duration::from_secs(5)), ..peer };
+    let running = Running::start(vec![peer.clone()], routes(Until::Forever));
+    let script = Script::with_route(&listener);
+    let before = refused();
+    running.handle.change_password(&peer.key(), "new".into());
+    wait_refused(before);
+    running.handle.stop("maintenance", clock::now() + AT_LAST);
+    script.expect(&leaving::marked());
+    set_key(&listener, "new");
+    script.expect(&withdrawn());
+    script.expect(&cease("maintenance"));
+    script.expect_end();
+    drop(script);
+    running.join();
 }
 
 #[test]
