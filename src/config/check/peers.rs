@@ -137,7 +137,9 @@ fn single(r: &mut Reader<'_>) -> Option<Option<Candidate>> {
     };
     let Some((address, port)) = parse_address(text) else {
         let expected = "expected an IP address, or one with a port as 10.0.0.1:179 or [2001:db8::1]:179";
-        r.mistake(&PEER_ADDRESS, format!("{text:?} is not the address of a peer; {expected}"));
+        let shown = harmless(text);
+        let more = if shown == text { "" } else { " and more" };
+        r.mistake(&PEER_ADDRESS, format!("{shown:?}{more} is not the address of a peer; {expected}"));
         return None;
     };
     let password = password?;
@@ -148,6 +150,12 @@ fn single(r: &mut Reader<'_>) -> Option<Option<Candidate>> {
         ..PeerConfig::new(PeerHost::Address(address), port, Some(asn?))
     };
     Some(Some(Candidate { spec: &PEER_ADDRESS, label: format!("{text:?}"), peer, mpbgp: MpBgp::default() }))
+}
+
+/// What can be quoted of the text: all up to the end of the host, as a password stands behind it in `--bgppeers`.
+fn harmless(text: &str) -> &str {
+    let bracketed = text.find("]:").and_then(|end| text.get(..=end)).filter(|host| parse_address(host).is_some());
+    bracketed.or_else(|| text.split([':', ',']).next()).unwrap_or_default()
 }
 
 /// Where our ends are bound, before the families are known.

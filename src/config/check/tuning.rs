@@ -25,7 +25,7 @@ enum Selector<T> {
 }
 
 /// The items of an option by selector; `None` where anything is wrong with them.
-type Selected<T> = BTreeMap<Selector<T>, (String, Settings)>;
+type Selected<'a, T> = BTreeMap<Selector<T>, Item<'a>>;
 
 /// The peers with what is set for each; `None` where anything is wrong.
 pub(super) fn peers(
@@ -45,7 +45,7 @@ pub(super) fn peers(
     for peer in &mut peers {
         let chosen = items.iter().filter(|(selector, _)| selects(selector, peer));
         let mut settings = Settings::new();
-        chosen.for_each(|(_, (_, more))| settings.extend(more.clone()));
+        chosen.for_each(|(_, item)| settings.extend(item.settings.clone()));
         if settings.get("bfd") == Some(&Setting::Bfd(false)) {
             settings.retain(|key, _| !key.starts_with("bfd-"));
         }
@@ -78,7 +78,8 @@ pub(super) fn vips(r: &mut Reader<'_>, vips: Option<&[Vip]>) -> Option<BTreeMap<
     let given = |vip: &Vip| {
         let mut attributes = Attributes::default();
         let chosen = [Selector::All, Selector::Host(*vip)];
-        for setting in chosen.iter().filter_map(|selector| items.get(selector)).flat_map(|(_, set)| set.values()) {
+        for setting in chosen.iter().filter_map(|selector| items.get(selector)).flat_map(|item| item.settings.values())
+        {
             let _is_one = attribute(&mut attributes, setting);
         }
         (*vip, attributes)
@@ -106,43 +107,44 @@ pub(super) fn fit(r: &mut Reader<'_>, peers: &[PeerConfig], vips: &BTreeMap<Vip,
 }
 
 /// The items of an option, and all that is wrong with them.
-fn read<T: Ord>(
-    r: &mut Reader<'_>,
+fn read<'a, T: Ord>(
+    r: &mut Reader<'a>,
     spec: &'static Spec,
     of: Of,
     selector: fn(&str) -> Option<Selector<T>>,
-) -> Option<Selected<T>> {
+) -> Option<Selected<'a, T>> {
     let (items, mistakes) = items::parse(r.text(spec).unwrap_or_default(), of);
     let mut good = mistakes.is_empty();
     mistakes.into_iter().for_each(|mistake| r.mistake(spec, mistake));
     let mut selected = Selected::new();
-    for Item { selector: text, settings } in items {
-        let wrong = match selector(text) {
+    for item in items {
+        let label = item.label.clone();
+        let wrong = match selector(item.selector) {
             None if of == Of::Peers => "is not a peer; expected its address, its interface, or * for all",
             None => "is not a virtual IP; expected its address, or * for all",
-            Some(selector) => match selected.insert(selector, (text.to_owned(), settings)) {
+            Some(selector) => match selected.insert(selector, item) {
                 None => continue,
                 Some(_) => "is there twice; put all of its settings in one item",
             },
         };
-        r.mistake(spec, format!("{text:?} {wrong}"));
+        r.mistake(spec, format!("{label} {wrong}"));
         good = false;
     }
     good.then_some(selected)
 }
 
 /// The items again, if all selectors are known; `is_known` says it of one, with what to say if it is not.
-fn known<T: Ord>(
-    r: &mut Reader<'_>,
+fn known<'a, T: Ord>(
+    r: &mut Reader<'a>,
     spec: &'static Spec,
-    items: Selected<T>,
+    items: Selected<'a, T>,
     is_known: impl Fn(&Selector<T>) -> (bool, String),
-) -> Option<Selected<T>> {
+) -> Option<Selected<'a, T>> {
     let mut good = true;
-    for (selector, (text, _)) in &items {
+    for (selector, Item { label, .. }) in &items {
         let (is_known, otherwise) = is_known(selector);
         if !is_known {
-            r.mistake(spec, format!("{text:?} {otherwise}"));
+            r.mistake(spec, format!("{label} {otherwise}"));
             good = false;
         }
     }
@@ -250,8 +252,8 @@ fn attribute(attributes: &mut Attributes, setting: &Setting) -> bool {
 }
 
 /// Warns of what is set and does nothing, or does what may not be meant.
-fn odd(r: &mut Reader<'_>, items: &Selected<PeerHost>, peers: &[PeerConfig], local_as: Option<u32>) {
-    for (selector, (text, settings)) in items {
+fn odd(r: &mut Reader<'_>, items: &Selected<'_, PeerHost>, peers: &[PeerConfig], local_as: Option<u32>) {
+    for (selector, Item { selector: text, settings, .. }) in items {
         let chosen = || peers.iter().filter(|peer| selects(selector, peer));
         let is_ibgp = |peer: &PeerConfig| peer.asn.is_some() && peer.asn == local_as;
         let is_v6 = |peer: &PeerConfig| peer.host.address().is_none_or(|address| address.is_ipv6());
@@ -268,11 +270,11 @@ fn odd(r: &mut Reader<'_>, items: &Selected<PeerHost>, peers: &[PeerConfig], loc
 }
 
 /// Warns of metrics that take the place of the fence's.
-fn fence<'a>(r: &mut Reader<'_>, spec: &'static Spec, items: impl Iterator<Item = &'a (String, Settings)>) {
+fn fence<'a>(r: &mut Reader<'_>, spec: &'static Spec, items: impl Iterator<Item = &'a Item<'a>>) {
     if go_bool(r.raw.get(&LEADER_ELECTION).text) != Some(true) {
         return;
     }
-    for (text, settings) in items {
+    for Item { selector: text, settings, .. } in items {
         for key in ["med", "local-pref"].into_iter().filter(|key| settings.contains_key(key)) {
             r.warn(
                 spec,

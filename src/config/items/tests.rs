@@ -56,8 +56,9 @@ fn every_key_is_read() {
 fn items_are_told_apart_by_commas_and_settings_by_semicolons() {
     let (items, mistakes) = parse(" 10.0.0.1 ; med=1 ;; bfd; ,, 2001:db8::1;med=2,", Of::Peers);
     assert_eq!(mistakes, Vec::<String>::new());
-    let first = Item { selector: "10.0.0.1", settings: [("med", Setting::Med(1)), ("bfd", Setting::Bfd(true))].into() };
-    let second = Item { selector: "2001:db8::1", settings: [("med", Setting::Med(2))].into() };
+    let item = |selector: &'static str, settings| Item { selector, label: format!("{selector:?}"), settings };
+    let first = item("10.0.0.1", [("med", Setting::Med(1)), ("bfd", Setting::Bfd(true))].into());
+    let second = item("2001:db8::1", [("med", Setting::Med(2))].into());
     assert_eq!(items, [first, second]);
     assert_eq!(parse("", Of::Vips), (vec![], vec![]));
 }
@@ -116,6 +117,29 @@ fn each_mistake_says_what_was_expected() {
         "\"10.0.0.5\" sets nothing; expected VIP;key=value, and no comma or semicolon in a value",
     ];
     assert_eq!(of_vips, (vec![], mistakes.map(str::to_owned).to_vec()));
+}
+
+#[test]
+fn what_may_be_a_password_is_not_quoted() {
+    let keys = |of: Of| of.keys().map(|key| key.name).collect::<Vec<_>>().join(", ");
+    let all = format!("expected one of {}", keys(Of::Peers));
+    let hidden = format!("unknown key (not shown); {all}");
+    let nothing = "sets nothing; expected PEER;key=value, and no comma or semicolon in a value";
+    let wrong = |text: &str| parse(text, Of::Peers).1;
+    assert_eq!(
+        wrong("10.0.0.1:65001:hunter2;med=x;bar=1"),
+        ["item 1: med \"x\" is not a number; expected 0 to 4294967295".to_owned(), format!("item 1: {hidden}")]
+    );
+    assert_eq!(wrong("*;med=1,10.0.0.1:65001:hun;ter2"), [format!("item 2: {hidden}")]);
+    assert_eq!(wrong("10.0.0.1:65001:hun,ter2"), [format!("item 1 {nothing}"), format!("item 2 {nothing}")]);
+    let unknown = format!("\"10.0.0.1\": unknown key \"password\"; {all}");
+    assert_eq!(wrong("10.0.0.1;password=hun,ter2"), [unknown.clone(), format!("item 2 {nothing}")]);
+    assert_eq!(wrong("10.0.0.1;password=hun;medd"), [unknown, format!("\"10.0.0.1\": {hidden}")]);
+    assert_eq!(
+        wrong("unnumbered:eth0;med,[2001:db8::1]:179;med,10.0.0.1/32;med,eth0;med"),
+        ["\"unnumbered:eth0\"", "\"[2001:db8::1]:179\"", "\"10.0.0.1/32\"", "item 4"]
+            .map(|label| format!("{label}: med has no value; expected med=0-4294967295"))
+    );
 }
 
 #[test]

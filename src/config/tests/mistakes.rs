@@ -147,6 +147,19 @@ const WRONG: &[Case] = &[
         &[("peerAddress", "router")],
         "--peerAddress (bgp_peeraddress): \"router\" is not the address of a peer; expected an IP address, or one with a port as 10.0.0.1:179 or [2001:db8::1]:179",
     ),
+    // As in --bgppeers, with a password.
+    (
+        &[("peerAddress", "10.0.0.1:65001:hunter2")],
+        "--peerAddress (bgp_peeraddress): \"10.0.0.1\" and more is not the address of a peer; expected an IP address, or one with a port as 10.0.0.1:179 or [2001:db8::1]:179",
+    ),
+    (
+        &[("peerAddress", "[2001:db8::1]:65001:hunter2")],
+        "--peerAddress (bgp_peeraddress): \"[2001:db8::1]\" and more is not the address of a peer; expected an IP address, or one with a port as 10.0.0.1:179 or [2001:db8::1]:179",
+    ),
+    (
+        &[("peerAddress", "[2001:db8::1:65001:hunter2")],
+        "--peerAddress (bgp_peeraddress): \"[2001\" and more is not the address of a peer; expected an IP address, or one with a port as 10.0.0.1:179 or [2001:db8::1]:179",
+    ),
     (
         &[("peerAddress", "10.0.0.1")],
         "--peerAddress (bgp_peeraddress): \"10.0.0.1\": is there twice, with this address and port",

@@ -205,10 +205,10 @@ fn all_mistakes_of_items_at_once() {
     assert_eq!(
         wrong(&[("bgpPeerOptions", of_peers), ("vipOptions", of_vips)]),
         [
-            format!("{vips}\"x\" is not a virtual IP; expected its address, or * for all"),
+            format!("{vips}item 2 is not a virtual IP; expected its address, or * for all"),
             format!("{peers}\"10.0.0.1\": med \"x\" is not a number; expected 0 to 4294967295"),
             format!("{peers}\"10.0.0.1\": unknown key \"foo\"; expected one of {keys}"),
-            format!("{peers}\"a/b\" is not a peer; expected its address, its interface, or * for all"),
+            format!("{peers}item 3 is not a peer; expected its address, its interface, or * for all"),
             format!("{peers}\"*\" is there twice; put all of its settings in one item"),
         ]
     );
@@ -219,7 +219,7 @@ fn all_mistakes_of_items_at_once() {
         ]),
         [
             format!("{vips}\"10.0.0.1\" is no virtual IP; they are 10.88.0.40, 2001:db8::40"),
-            format!("{peers}\"eth0\" is no peer; the peers are 10.0.0.1:179, [2001:db8::1]:179"),
+            format!("{peers}item 1 is no peer; the peers are 10.0.0.1:179, [2001:db8::1]:179"),
             format!("{peers}\"10.0.0.1:180\" is no peer; the peers are 10.0.0.1:179, [2001:db8::1]:179"),
         ]
     );
