@@ -30,7 +30,8 @@ const USUAL_TTL: u8 = 64;
 pub(super) struct Bfd {
     handle: Handle,
     is_strict: bool,
-    is_aimed: bool,
+    /// Where it was last aimed at.
+    path: Option<Path>,
     /// Whether the path was good for [`STABLE_AFTER`] before it last failed, or never failed. One that comes and goes
     /// waits for the back-off like any other failure.
     is_steady: bool,
@@ -43,7 +44,7 @@ impl Bfd {
         let wanted = settings.bfd?;
         let mut handle = service?.session(wanted, now);
         let told = handle.status();
-        Some(Self { handle, is_strict: wanted.strict, is_aimed: false, is_steady: true, told })
+        Some(Self { handle, is_strict: wanted.strict, path: None, is_steady: true, told })
     }
 
     /// Returns when there is something new; never, where there is no BFD. Cancel-safe.
@@ -68,25 +69,20 @@ impl Peer {
             LocalEnd::Any | LocalEnd::Address(_) => None,
         };
         let reach = reach(self.settings.hops, self.ibgp, || is_on_link(remote.ip()));
-        bfd.is_aimed = true;
-        bfd.handle.aim(Path { local: local.ip(), remote: remote.ip(), scope, interface, reach });
-    }
-
-    /// The peer is somewhere else now: BFD runs there once BGP goes there.
-    pub(super) fn aim_bfd_anew(&mut self) {
-        if let Some(bfd) = &mut self.bfd {
-            bfd.is_aimed = false;
+        let path = Path { local: local.ip(), remote: remote.ip(), scope, interface, reach };
+        if bfd.path.as_ref() != Some(&path) {
+            bfd.handle.aim(path.clone());
+            bfd.path = Some(path);
         }
     }
 
-    /// Why BGP must wait for BFD, where it must: it is strict, and not Up. Sees to it that it runs.
+    /// Why BGP must wait for BFD, where it must: it is strict, and not Up. Sees to it that it runs, between the ends
+    /// that a connection would have now: our address, the router's or the interface may be another than last time.
     pub(super) fn held_by_bfd(&mut self) -> Option<String> {
-        let bfd = self.bfd.as_ref().filter(|bfd| bfd.is_strict && !bfd.handle.is_up())?;
-        if !bfd.is_aimed {
-            match self.target.ends(&self.is_vip()) {
-                Ok((local, remote)) => self.aim_bfd(local, remote),
-                Err(error) => return Some(error.to_string()),
-            }
+        self.bfd.as_ref().filter(|bfd| bfd.is_strict && !bfd.handle.is_up())?;
+        match self.target.ends(&self.is_vip()) {
+            Ok((local, remote)) => self.aim_bfd(local, remote),
+            Err(error) => return Some(error.to_string()),
         }
         let told = &self.bfd.as_ref()?.told;
         let why = match (&told.trouble, told.last_cause) {
@@ -155,7 +151,7 @@ impl Peer {
     /// Only when the BGP session has ended: FRR 8.4 takes AdminDown for a failure (RFC 5882 §3.2 does not), and would
     /// end it with Cease 6/10 before it reads ours.
     pub(super) fn take_down_bfd(&self) -> bool {
-        let Some(bfd) = self.bfd.as_ref().filter(|bfd| bfd.is_aimed) else { return true };
+        let Some(bfd) = self.bfd.as_ref().filter(|bfd| bfd.path.is_some()) else { return true };
         bfd.handle.take_down();
         bfd.handle.is_over()
     }
@@ -185,7 +181,67 @@ fn is_on_link(address: IpAddr) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+    use std::sync::Arc;
+
+    use tokio::sync::watch;
+
     use super::*;
+    use crate::bgp::peer::{PeerStatus, Report, Wiring};
+    use crate::bgp::settings::{BfdSettings, Connect, Passwords, PeerHost};
+    use crate::bgp::socket::Target;
+    use crate::bgp::watchdog::Watchdog;
+    use crate::bgp::{RouteSet, fsm};
+    use crate::clock;
+
+    /// A peer on the loopback whose BFD is strict, and that does not answer.
+    fn strict(connect: Connect, source: LocalEnd) -> Peer {
+        let host = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let interval = Duration::from_millis(300);
+        let bfd = BfdSettings { tx: interval, rx: interval, multiplier: 3, strict: true };
+        let settings =
+            PeerSettings { bfd: Some(bfd), connect, ..PeerSettings::new(PeerHost::Address(host), 179, Some(65000)) };
+        let key = settings.key();
+        let board = Arc::new(watch::Sender::new([(key.clone(), PeerStatus::new(clock::now(), false))].into()));
+        let wiring = Wiring {
+            routes: watch::channel(RouteSet::new()).1,
+            passwords: watch::channel(Passwords::new()).1,
+            stop: watch::channel(None).1,
+            report: Report::new(board, key),
+            watchdog: Watchdog::start().unwrap(),
+            bfd: Some(Service::start().unwrap()),
+            incoming: (connect != Connect::Active).then(|| tokio::sync::mpsc::channel(1).1),
+            listener: None,
+        };
+        let machine = fsm::Config {
+            local_as: 65001,
+            router_id: Ipv4Addr::new(10, 0, 0, 1),
+            peer_as: Some(65000),
+            hold_time: 90,
+            keepalive: Duration::from_secs(30),
+            families: settings.families.clone(),
+            require_families: false,
+            extended_next_hop: false,
+            seed: 1,
+        };
+        let target = Target { peer: SocketAddr::new(host, 179), password: None, ttl: 1, lowest_ttl: None, source };
+        Peer::new(machine, target, settings, wiring).unwrap()
+    }
+
+    fn local(peer: &Peer) -> Option<IpAddr> {
+        peer.bfd.as_ref()?.path.as_ref().map(|path| path.local)
+    }
+
+    #[tokio::test]
+    async fn strict_bfd_runs_where_bgp_would_now() {
+        let [one, two] = [2, 3].map(|n| IpAddr::V4(Ipv4Addr::new(127, 0, 0, n)));
+        let mut peer = strict(Connect::Active, LocalEnd::Address(one));
+        assert_eq!(local(&peer), None);
+        let waits = Some("BFD is Down, and strict: the peer is not heard".to_owned());
+        assert_eq!((peer.held_by_bfd(), local(&peer)), (waits.clone(), Some(one)));
+        peer.target.source = LocalEnd::Address(two);
+        assert_eq!((peer.held_by_bfd(), local(&peer)), (waits, Some(two)));
+    }
 
     #[test]
     fn bfd_is_multihop_where_bgp_is() {

@@ -42,7 +42,6 @@ impl Peer {
             let (peer, description) = (self.settings.key(), self.settings.description());
             tracing::info!(%peer, description, %address, "router found");
             self.target.peer.set_ip(IpAddr::V6(address));
-            self.aim_bfd_anew();
         }
         self.wiring.report.update(|status| status.found = Some(address));
         self.connect(now);
