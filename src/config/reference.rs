@@ -47,23 +47,6 @@ routers leave a dead holder's route at once, and an operator's MED turns that of
 |---|---|---|---|
 ";
 
-const CONNECT: &str = "
-## Who makes the connection
-
-We dial a peer; with `connect=passive` we wait for it to dial us, and with `connect=both` either may. Of two connections made
-at once one stays: that of the higher BGP Identifier (RFC 4271 §6.8), unless the session is up on the other already; a
-connection beside a session is refused with Cease 6/7.
-
-Where a peer may dial us, vipcast listens on `--bgpListenPort`, for IPv4 and IPv6 apart: at `--sourceIP` if there is one, else
-at all addresses, though a connection to a virtual IP is refused. For ports below 1024 it needs the capability
-NET_BIND_SERVICE, and no other BGP program may listen there. Whoever is no such peer hears Cease 6/5 (seen in the log at debug).
-A peer with a password must sign its SYN: one with another password, or none, finds silence. Of two peers at one address
-only one may dial us, as nothing else tells its connections apart. A peer whose connections fail again and again waits as long for our
-OPEN as it would for our next attempt, up to 10 s.
-
-A changed password counts for the next connection of the peer; a session that it made goes on under the former one.
-";
-
 const PEERS: &str = "
 ## Peers
 
@@ -115,7 +98,6 @@ pub fn reference() -> String {
     }
     page.push_str(KEYS_INTRO);
     KEYS.iter().for_each(|key| page.push_str(&key_row(key)));
-    page.push_str(CONNECT);
     page.push_str(PEERS);
     page
 }
