@@ -4,6 +4,7 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
 use super::Peer;
+use super::bfd::Bfd;
 use super::connection::Connection;
 use super::link::{Link, Live};
 use crate::bgp::fsm::{Admission, Input, Side};
@@ -24,11 +25,12 @@ pub(super) async fn arrival(incoming: &mut Option<mpsc::Receiver<TcpStream>>) ->
 
 impl Peer {
     /// Whether something can be done with a connection of the peer's. Until then it waits.
-    pub(super) fn admits(&mut self) -> bool {
+    pub(super) fn admits(&mut self, now: Instant) -> bool {
+        self.bfd.iter_mut().for_each(Bfd::rest);
         match self.fsm.admission() {
             Admission::Take => {
                 let is_free = matches!(self.links.incoming, Link::None) && self.stopping.is_none();
-                is_free && self.wiring.incoming.is_some() && self.held_by_bfd().is_none()
+                is_free && self.wiring.incoming.is_some() && !self.waits_for_bfd(now)
             }
             Admission::Refuse(_) => true,
             Admission::Wait => false,

@@ -9,7 +9,7 @@ use super::Peer;
 use crate::bgp::bfd::session::View;
 use crate::bgp::bfd::{Handle, Path, Reach, Service, Status};
 use crate::bgp::fsm::{Input, Reset, STABLE_AFTER, Side, State};
-use crate::bgp::settings::{Hops, LocalEnd, PeerSettings};
+use crate::bgp::settings::{Connect, Hops, LocalEnd, PeerSettings};
 use crate::bgp::socket::is_link_local;
 use crate::bgp::sockopt;
 use crate::time::Instant;
@@ -25,6 +25,9 @@ const IBGP_HOPS: u8 = 64;
 /// With what TTL packets set out where nobody chose one.
 const USUAL_TTL: u8 = 64;
 
+/// How often it is seen to that BFD runs while connections of the peer's wait for it: where we dial, we do so again.
+const AIM_AGAIN: Duration = Duration::from_secs(1);
+
 /// A peer's BFD session.
 #[derive(Debug)]
 pub(super) struct Bfd {
@@ -37,6 +40,10 @@ pub(super) struct Bfd {
     is_steady: bool,
     /// What was last said of it.
     told: Status,
+    /// What connections of the peer's wait for, as it was last said.
+    said: Option<String>,
+    /// While they wait: when it is aimed again.
+    aim_at: Option<Instant>,
 }
 
 impl Bfd {
@@ -44,7 +51,17 @@ impl Bfd {
         let wanted = settings.bfd?;
         let mut handle = service?.session(wanted, now);
         let told = handle.status();
-        Some(Self { handle, is_strict: wanted.strict, path: None, is_steady: true, told })
+        Some(Self { handle, is_strict: wanted.strict, path: None, is_steady: true, told, said: None, aim_at: None })
+    }
+
+    /// When BFD is to be aimed again.
+    pub(super) const fn next_deadline(&self) -> Option<Instant> {
+        self.aim_at
+    }
+
+    /// No connection waits for it.
+    pub(super) const fn rest(&mut self) {
+        self.aim_at = None;
     }
 
     /// Returns when there is something new; never, where there is no BFD. Cancel-safe.
@@ -91,6 +108,23 @@ impl Peer {
             (None, None) => "the peer is not heard".to_owned(),
         };
         Some(format!("BFD is {}, and strict: {why}", told.view.state))
+    }
+
+    /// Whether connections that the peer makes must wait for BFD. Where we never dial, nobody else says so, nor tries
+    /// again what failed.
+    pub(super) fn waits_for_bfd(&mut self, now: Instant) -> bool {
+        let why = self.held_by_bfd();
+        let Some(bfd) = &mut self.bfd else { return false };
+        if self.settings.connect == Connect::Passive {
+            bfd.aim_at = why.as_ref().map(|_| now + AIM_AGAIN);
+            if let Some(reason) = why.as_ref().filter(|_| bfd.said != why) {
+                let (peer, description) = (self.settings.key(), self.settings.description());
+                tracing::warn!(%peer, description, reason, "no connection of the peer's is taken");
+                self.wiring.report.update(|status| status.last_error = Some(reason.clone()));
+            }
+            bfd.said.clone_from(&why);
+        }
+        why.is_some()
     }
 
     /// BFD has something new.
@@ -187,15 +221,16 @@ mod tests {
     use tokio::sync::watch;
 
     use super::*;
+    use crate::bgp::peer::status::Board;
     use crate::bgp::peer::{PeerStatus, Report, Wiring};
-    use crate::bgp::settings::{BfdSettings, Connect, Passwords, PeerHost};
+    use crate::bgp::settings::{BfdSettings, Passwords, PeerHost};
     use crate::bgp::socket::Target;
     use crate::bgp::watchdog::Watchdog;
     use crate::bgp::{RouteSet, fsm};
     use crate::clock;
 
     /// A peer on the loopback whose BFD is strict, and that does not answer.
-    fn strict(connect: Connect, source: LocalEnd) -> Peer {
+    fn strict(connect: Connect, source: LocalEnd) -> (Peer, Arc<Board>) {
         let host = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let interval = Duration::from_millis(300);
         let bfd = BfdSettings { tx: interval, rx: interval, multiplier: 3, strict: true };
@@ -207,7 +242,7 @@ mod tests {
             routes: watch::channel(RouteSet::new()).1,
             passwords: watch::channel(Passwords::new()).1,
             stop: watch::channel(None).1,
-            report: Report::new(board, key),
+            report: Report::new(board.clone(), key),
             watchdog: Watchdog::start().unwrap(),
             bfd: Some(Service::start().unwrap()),
             incoming: (connect != Connect::Active).then(|| tokio::sync::mpsc::channel(1).1),
@@ -225,7 +260,7 @@ mod tests {
             seed: 1,
         };
         let target = Target { peer: SocketAddr::new(host, 179), password: None, ttl: 1, lowest_ttl: None, source };
-        Peer::new(machine, target, settings, wiring).unwrap()
+        (Peer::new(machine, target, settings, wiring).unwrap(), board)
     }
 
     fn local(peer: &Peer) -> Option<IpAddr> {
@@ -235,12 +270,38 @@ mod tests {
     #[tokio::test]
     async fn strict_bfd_runs_where_bgp_would_now() {
         let [one, two] = [2, 3].map(|n| IpAddr::V4(Ipv4Addr::new(127, 0, 0, n)));
-        let mut peer = strict(Connect::Active, LocalEnd::Address(one));
+        let (mut peer, _) = strict(Connect::Active, LocalEnd::Address(one));
         assert_eq!(local(&peer), None);
         let waits = Some("BFD is Down, and strict: the peer is not heard".to_owned());
         assert_eq!((peer.held_by_bfd(), local(&peer)), (waits.clone(), Some(one)));
         peer.target.source = LocalEnd::Address(two);
         assert_eq!((peer.held_by_bfd(), local(&peer)), (waits, Some(two)));
+    }
+
+    #[tokio::test]
+    async fn strict_bfd_of_a_peer_that_only_dials_us_is_tried_again_and_said() {
+        let [vip, own] = [2, 3].map(|n| IpAddr::V4(Ipv4Addr::new(127, 0, 0, n)));
+        let (mut peer, board) = strict(Connect::Passive, LocalEnd::Address(vip));
+        peer.settings.avoid_source.push(vip);
+        let key = peer.settings.key();
+        peer.fsm.tell(clock::now(), &Input::Start);
+        peer.turn();
+        assert_eq!(peer.next_deadline(), None);
+        let no_end = format!(
+            "source address {vip} for peer {key} is a VIP: it moves away with the lease; name an address of this node"
+        );
+        let unheard = "BFD is Down, and strict: the peer is not heard".to_owned();
+        for (source, path, why) in [(vip, None, no_end), (own, Some(own), unheard)] {
+            peer.target.source = LocalEnd::Address(source);
+            let now = clock::now();
+            assert!(!peer.admits(now));
+            assert_eq!(peer.next_deadline(), Some(now + AIM_AGAIN));
+            assert_eq!((local(&peer), &board.borrow()[&key].last_error), (path, &Some(why)));
+        }
+        // Nothing waits any more.
+        peer.take_order(false);
+        assert!(!peer.admits(clock::now()));
+        assert_eq!(peer.bfd.as_ref().unwrap().next_deadline(), None);
     }
 
     #[test]

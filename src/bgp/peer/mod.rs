@@ -175,7 +175,8 @@ impl Peer {
     }
 
     async fn wait(&mut self) {
-        let (deadline, admits) = (self.next_deadline(), self.admits());
+        let admits = self.admits(clock::now());
+        let deadline = self.next_deadline();
         let (side, event) = tokio::select! {
             biased;
             () = self.timer.until(deadline) => return,
@@ -213,7 +214,8 @@ impl Peer {
     fn next_deadline(&self) -> Option<Instant> {
         let stopping = self.stopping.as_ref().and_then(Stopping::next_deadline);
         let links = self.links.iter().filter_map(Link::next_deadline).min();
-        [self.fsm.next_deadline(), links, stopping].into_iter().flatten().min()
+        let bfd = self.bfd.as_ref().and_then(Bfd::next_deadline);
+        [self.fsm.next_deadline(), links, stopping, bfd].into_iter().flatten().min()
     }
 
     fn act(&mut self, now: Instant) {
