@@ -94,6 +94,14 @@ struct Sent {
     until: Until,
 }
 
+/// A route that the peer was told to forget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Withdrawn {
+    until: Until,
+    /// The position in the stream behind the withdrawal, once that is known.
+    position: Option<u64>,
+}
+
 /// The routes of one session.
 #[derive(Clone, Debug)]
 pub struct AdjOut {
@@ -106,7 +114,11 @@ pub struct AdjOut {
     /// What the peer was told and holds.
     sent: BTreeMap<IpNetwork, Sent>,
     /// What it was told to forget, but may not have heard yet.
-    withdrawn: BTreeMap<IpNetwork, Until>,
+    withdrawn: BTreeMap<IpNetwork, Withdrawn>,
+    /// Those of `withdrawn` without a position.
+    unplaced: Vec<IpNetwork>,
+    /// No position in `withdrawn` is before this one: what is acknowledged is asked for often.
+    first_position: Option<u64>,
     /// What is still to be told.
     to_withdraw: BTreeSet<IpNetwork>,
     to_announce: BTreeSet<IpNetwork>,
@@ -127,6 +139,8 @@ impl AdjOut {
             unsendable: BTreeMap::new(),
             sent: BTreeMap::new(),
             withdrawn: BTreeMap::new(),
+            unplaced: Vec::new(),
+            first_position: None,
             to_withdraw: BTreeSet::new(),
             to_announce: BTreeSet::new(),
             to_end,
@@ -190,7 +204,8 @@ impl AdjOut {
     pub fn poll(&mut self, now: Instant) -> Option<Told> {
         if let Some(prefix) = self.to_withdraw.pop_first() {
             if let Some(sent) = self.sent.remove(&prefix) {
-                self.withdrawn.insert(prefix, sent.until);
+                self.withdrawn.insert(prefix, Withdrawn { until: sent.until, position: None });
+                self.unplaced.push(prefix);
             }
             return Some(Update::Withdraw(prefix).into());
         }
@@ -205,10 +220,32 @@ impl AdjOut {
         self.to_end.pop_first().map(|family| Update::EndOfRib(family).into())
     }
 
-    /// All that was told so far is acknowledged by the peer's kernel.
-    pub fn delivered(&mut self) {
-        self.withdrawn.clear();
+    /// Whether withdrawals were polled of which [`Self::told_at`] did not hear yet.
+    #[must_use]
+    pub const fn has_unplaced(&self) -> bool {
+        !self.unplaced.is_empty()
+    }
+
+    /// All withdrawals polled so far end before this position in the stream to the peer, which never goes back.
+    pub fn told_at(&mut self, position: u64) {
+        for prefix in self.unplaced.drain(..) {
+            if let Some(withdrawn) = self.withdrawn.get_mut(&prefix) {
+                withdrawn.position.get_or_insert(position);
+                self.first_position.get_or_insert(position);
+            }
+        }
+    }
+
+    /// The peer's kernel has acknowledged the stream up to this position. Whether that delivered a withdrawal.
+    pub fn delivered(&mut self, acknowledged: u64) -> bool {
+        let has_come = |position: Option<u64>| position.is_some_and(|position| position <= acknowledged);
+        if !has_come(self.first_position) {
+            return false;
+        }
+        self.withdrawn.retain(|_, withdrawn| !has_come(withdrawn.position));
+        self.first_position = self.withdrawn.values().filter_map(|withdrawn| withdrawn.position).min();
         self.end = self.first_end();
+        true
     }
 
     /// Whether there is nothing to tell: [`Self::poll`] has nothing.
@@ -231,7 +268,7 @@ impl AdjOut {
 
     fn first_end(&self) -> Option<Instant> {
         let sent = self.sent.values().map(|sent| sent.until);
-        sent.chain(self.withdrawn.values().copied()).filter_map(Until::end).min()
+        sent.chain(self.withdrawn.values().map(|withdrawn| withdrawn.until)).filter_map(Until::end).min()
     }
 
     /// What the peer holds from us, may still hold, or is about to be told.

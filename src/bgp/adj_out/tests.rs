@@ -230,15 +230,57 @@ fn what_is_over_counts_as_absent() {
 #[test]
 fn a_withdrawal_is_outstanding_until_it_is_delivered() {
     let mut adj = with_a_and_b();
-    adj.delivered();
+    assert!(!adj.delivered(100));
     adj.want(T0, &routes([(B, wish(Until::Forever, 5))]));
     assert_eq!(adj.announced(), [net(B)].into());
     assert_eq!(poll_all(&mut adj, T0), [withdraw(A)]);
+    // Before its position is known nothing acknowledged is it.
+    assert!(adj.has_unplaced() && !adj.delivered(u64::MAX));
+    adj.told_at(128);
+    assert!(!adj.has_unplaced() && !adj.delivered(127));
     assert_eq!((adj.outstanding(), adj.end()), ([net(A), net(B)].into(), Some(at(10))));
     assert!(adj.awaits_delivery());
-    adj.delivered();
+    assert!(adj.delivered(128));
     assert_eq!((adj.outstanding(), adj.end()), ([net(B)].into(), None));
     assert!(!adj.awaits_delivery());
+}
+
+#[test]
+fn what_is_told_after_a_withdrawal_does_not_put_off_its_delivery() {
+    let mut adj = with_a_and_b();
+    adj.want(T0, &routes([(B, wish(Until::At(at(20)), 5))]));
+    assert_eq!(poll_all(&mut adj, T0), [withdraw(A)]);
+    adj.told_at(128);
+    adj.want(T0, &routes([(B, wish(Until::At(at(20)), 4))]));
+    assert_eq!(poll_all(&mut adj, T0), [announce(B, "10.0.0.1", 4)]);
+    adj.told_at(180);
+    adj.want(T0, &routes([]));
+    assert_eq!(poll_all(&mut adj, T0), [withdraw(B)]);
+    adj.told_at(208);
+    assert_eq!((adj.outstanding(), adj.end()), ([net(A), net(B)].into(), Some(at(10))));
+    assert!(adj.delivered(207) && adj.awaits_delivery());
+    assert_eq!((adj.outstanding(), adj.end()), ([net(B)].into(), Some(at(20))));
+    assert!(adj.delivered(208) && !adj.awaits_delivery());
+    assert_eq!((adj.outstanding(), adj.end()), (BTreeSet::new(), None));
+}
+
+#[test]
+fn of_two_withdrawals_of_a_route_the_later_one_counts() {
+    let mut adj = with_a_and_b();
+    let only_b = routes([(B, wish(Until::At(at(20)), 5))]);
+    for (wanted, position, told) in [
+        (only_b.clone(), 128, withdraw(A)),
+        (routes([(A, wish(Until::At(at(15)), 5)), (B, wish(Until::At(at(20)), 5))]), 180, announce(A, "10.0.0.1", 5)),
+        (only_b, 208, withdraw(A)),
+    ] {
+        adj.want(T0, &wanted);
+        assert_eq!(poll_all(&mut adj, T0), [told]);
+        adj.told_at(position);
+    }
+    adj.delivered(207);
+    assert_eq!((adj.outstanding(), adj.end()), ([net(A), net(B)].into(), Some(at(15))));
+    assert!(adj.delivered(208));
+    assert_eq!((adj.outstanding(), adj.end()), ([net(B)].into(), Some(at(20))));
 }
 
 #[test]
@@ -248,7 +290,8 @@ fn a_route_that_comes_back_before_its_withdrawal_is_delivered_is_announced_again
     assert_eq!(poll_all(&mut adj, T0), [withdraw(A), withdraw(B)]);
     adj.want(T0, &routes([(A, wish(Until::At(at(30)), 5))]));
     assert_eq!(poll_all(&mut adj, T0), [announce(A, "10.0.0.1", 5)]);
-    adj.delivered();
+    adj.told_at(200);
+    assert!(adj.delivered(200));
     assert_eq!((adj.outstanding(), adj.end()), ([net(A)].into(), Some(at(30))));
 }
 
@@ -355,13 +398,14 @@ proptest! {
     /// outstanding and covered by an end, and in the end it holds exactly what is wanted.
     #[test]
     fn the_peer_ends_up_with_what_is_wanted(
-        steps in prop::collection::vec((0_u8..16, 0_u32..3, 1_u64..30, 0_usize..5, any::<bool>()), 1..40),
+        steps in prop::collection::vec((0_u8..16, 0_u32..3, 1_u64..30, 0_usize..5, 0_u64..4), 1..40),
     ) {
+        let (mut withdrawn, mut acknowledged) = (BTreeMap::new(), 0);
         let mut adj = AdjOut::new(ebgp());
         let mut rib = BTreeMap::new();
         let prefixes = [A, B, C, "10.88.0.42/32"];
         let (mut now, mut wanted) = (T0, RouteSet::new());
-        for (mask, med, length, polls, delivered) in steps {
+        for (position, (mask, med, length, polls, unacknowledged)) in (1..).zip(steps) {
             now = now + Duration::from_secs(1);
             wanted = prefixes
                 .iter()
@@ -372,11 +416,17 @@ proptest! {
             adj.want(now, &wanted);
             let told: Vec<_> = (0..polls).map_while(|_| adj.poll(now)).map(|told| told.update).collect();
             apply(&mut rib, &told);
-            if delivered {
-                adj.delivered();
-            }
-            let held: BTreeSet<_> = rib.keys().copied().collect();
+            adj.told_at(position);
+            withdrawn.extend(told.iter().filter_map(|update| match update {
+                Update::Withdraw(prefix) => Some((*prefix, position)),
+                Update::Announce(_) | Update::EndOfRib(_) => None,
+            }));
+            acknowledged = acknowledged.max(position.saturating_sub(unacknowledged));
+            adj.delivered(acknowledged);
+            let on_its_way = withdrawn.iter().filter(|(_, position)| **position > acknowledged).map(|(prefix, _)| prefix);
+            let held: BTreeSet<_> = rib.keys().chain(on_its_way).copied().collect();
             prop_assert!(adj.outstanding().is_superset(&held));
+            prop_assert_eq!(&adj.outstanding() - &adj.to_announce, &held - &adj.to_announce);
             prop_assert!(held.is_empty() || adj.end().is_some());
             prop_assert_eq!(adj.end(), adj.first_end());
         }

@@ -44,19 +44,17 @@ pub(super) struct Live {
     armed: Option<Instant>,
 }
 
-/// How far the peer has acknowledged what it was told.
+/// When to ask the kernel how far the peer has acknowledged what it was told.
 #[derive(Debug, Default)]
 pub(super) struct Delivery {
-    /// The position in the stream behind the last UPDATE.
-    mark: u64,
-    /// When to ask again.
     ask_at: Option<Instant>,
     wait: Duration,
 }
 
 impl Delivery {
-    pub(super) fn expect(&mut self, mark: u64) {
-        *self = Self { mark, ask_at: None, wait: FIRST_POLL };
+    /// Something was told just now.
+    pub(super) fn expect(&mut self) {
+        *self = Self { ask_at: None, wait: FIRST_POLL };
     }
 }
 
@@ -164,7 +162,7 @@ impl Live {
         }
     }
 
-    /// Asks the kernel, if it is time to, whether withdrawals have arrived; true when they have.
+    /// Asks the kernel, if it is time to, whether withdrawals have arrived; true when one has.
     pub(super) fn check_delivery(&mut self, now: Instant) -> bool {
         let Some(adj) = self.adj_out.as_mut().filter(|adj| adj.awaits_delivery()) else {
             self.delivery.ask_at = None;
@@ -173,15 +171,13 @@ impl Live {
         if self.delivery.ask_at.is_some_and(|at| now < at) {
             return false;
         }
-        if self.connection.acknowledged().is_ok_and(|acknowledged| acknowledged >= self.delivery.mark) {
-            adj.delivered();
-            self.delivery.ask_at = None;
-            self.arm();
-            return true;
-        }
-        self.delivery.ask_at = Some(now + self.delivery.wait);
+        let has_arrived = self.connection.acknowledged().is_ok_and(|acknowledged| adj.delivered(acknowledged));
+        self.delivery.ask_at = adj.awaits_delivery().then(|| now + self.delivery.wait);
         self.delivery.wait = (self.delivery.wait * 2).min(LONGEST_POLL);
-        false
+        if has_arrived {
+            self.arm();
+        }
+        has_arrived
     }
 }
 

@@ -32,16 +32,22 @@ impl Peer {
             if count <= LISTED {
                 log(&self.settings, &next);
             }
+            // Withdrawals come first, and are delivered whatever becomes of the announcements behind them.
+            if adj.has_unplaced() && !matches!(next.update, Update::Withdraw(_)) {
+                live.connection.queue_packed(std::mem::replace(&mut messages, Packer::new(&session)));
+                adj.told_at(live.connection.queued());
+            }
             messages.push(next.update);
         }
         if count > LISTED {
             let (peer, description) = (self.settings.key(), self.settings.description());
             tracing::info!(%peer, description, more = count - LISTED, "more was told than is listed");
         }
-        let told = !messages.is_empty();
+        let told = count > 0;
         live.connection.queue_packed(messages);
+        adj.told_at(live.connection.queued());
         if told {
-            live.delivery.expect(live.connection.queued());
+            live.delivery.expect();
         }
         // What is outstanding was reported when it was wanted; what is announced once all of it is.
         if told && adj.is_told() {

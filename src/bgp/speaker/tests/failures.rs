@@ -268,3 +268,22 @@ fn what_cannot_work_is_refused_at_once() {
         format!("peer {} is configured twice: remove one of them", peer.key())
     );
 }
+
+/// The announcements behind a withdrawal in the stream wait for the peer to read; it does not wait for them.
+#[test]
+fn a_withdrawal_is_delivered_though_the_peer_does_not_read_what_follows() {
+    let listener = listen();
+    socket2::SockRef::from(&listener).set_recv_buffer_size(4096).unwrap();
+    let peer = settings(&listener);
+    let running = Running::start(vec![peer.clone()], routes(Until::Forever));
+    let script = Script::with_route(&listener);
+    let many: RouteSet = (0..10_000_u32)
+        .map(|i| (IpNetwork::from(IpAddr::V4(Ipv4Addr::from_bits(0x0a40_0000 + i))), RouteWish::new(Until::Forever)))
+        .collect();
+    running.routes.send_replace(many.clone());
+    let status = running.wait(&peer, |status| !status.outstanding.contains(&vip()) && !status.outstanding.is_empty());
+    assert_eq!(status.outstanding, many.into_keys().collect());
+    assert!(rustix::io::ioctl_fionread(&script.stream).unwrap() < 16 * 1024, "the peer's kernel took everything");
+    drop(script);
+    running.stop("");
+}
