@@ -72,6 +72,14 @@ pub struct Told {
     pub is_repeated: bool,
 }
 
+impl Told {
+    /// Whether it changes anything for the peer.
+    #[must_use]
+    pub const fn is_news(&self) -> bool {
+        !self.is_repeated && !matches!(self.update, Update::EndOfRib(_))
+    }
+}
+
 impl From<Update> for Told {
     fn from(update: Update) -> Self {
         Self { update, is_repeated: false }
@@ -123,6 +131,8 @@ pub struct AdjOut {
     to_withdraw: BTreeSet<IpNetwork>,
     to_announce: BTreeSet<IpNetwork>,
     to_end: BTreeSet<Family>,
+    /// The families that the peer asked for again: however often it does, they are gathered once.
+    to_resend: BTreeSet<Family>,
     /// The first end among `sent` and `withdrawn`: it is asked for before every write.
     end: Option<Instant>,
 }
@@ -144,6 +154,7 @@ impl AdjOut {
             to_withdraw: BTreeSet::new(),
             to_announce: BTreeSet::new(),
             to_end,
+            to_resend: BTreeSet::new(),
             end: None,
         }
     }
@@ -193,8 +204,7 @@ impl AdjOut {
     /// The peer asks for the routes of a family again (RFC 2918): they follow, then an End-of-RIB.
     pub fn resend(&mut self, family: Family) {
         if self.profile.families.contains(&family) {
-            self.to_announce.extend(self.wanted.keys().filter(|prefix| Family::of(**prefix) == family));
-            self.to_end.insert(family);
+            self.to_resend.insert(family);
         }
     }
 
@@ -202,6 +212,10 @@ impl AdjOut {
     /// End-of-RIB of the families of which everything is told (RFC 4724 §2). Everything is what is wanted now: when the
     /// session comes up before the addresses are bound, the first set is empty, and its End-of-RIB precedes the routes.
     pub fn poll(&mut self, now: Instant) -> Option<Told> {
+        while let Some(family) = self.to_resend.pop_first() {
+            self.to_announce.extend(self.wanted.keys().filter(|prefix| Family::of(**prefix) == family));
+            self.to_end.insert(family);
+        }
         if let Some(prefix) = self.to_withdraw.pop_first() {
             if let Some(sent) = self.sent.remove(&prefix) {
                 self.withdrawn.insert(prefix, Withdrawn { until: sent.until, position: None });
@@ -251,7 +265,8 @@ impl AdjOut {
     /// Whether there is nothing to tell: [`Self::poll`] has nothing.
     #[must_use]
     pub fn is_told(&self) -> bool {
-        self.to_withdraw.is_empty() && self.to_announce.is_empty() && self.to_end.is_empty()
+        let is_announced = self.to_announce.is_empty() && self.to_resend.is_empty();
+        self.to_withdraw.is_empty() && is_announced && self.to_end.is_empty()
     }
 
     /// Whether withdrawals are told, but not known to be delivered.

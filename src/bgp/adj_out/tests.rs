@@ -311,6 +311,21 @@ fn a_refresh_sends_the_family_again() {
 }
 
 #[test]
+fn a_peer_that_asks_again_and_again_is_answered_once() {
+    let mut adj = with_a_and_b();
+    for _ in 0..1000 {
+        adj.resend(Family::Ipv4Unicast);
+    }
+    // Asking costs nothing until it is answered.
+    assert_eq!((&adj.to_announce, &adj.to_end, adj.is_told()), (&BTreeSet::new(), &BTreeSet::new(), false));
+    let told: Vec<_> = std::iter::from_fn(|| adj.poll(T0)).collect();
+    assert_eq!(told.iter().map(Told::is_news).collect::<Vec<_>>(), [false; 3]);
+    let told: Vec<_> = told.into_iter().map(|told| told.update).collect();
+    assert_eq!(told, [announce(A, "10.0.0.1", 5), announce(B, "10.0.0.1", 5), V4_END]);
+    assert!(adj.is_told());
+}
+
+#[test]
 fn what_the_peer_asked_for_again_is_no_news_unless_it_changed() {
     let mut adj = with_a_and_b();
     adj.want(T0, &routes([(A, wish(Until::Forever, 5)), (B, wish(Until::Forever, 4))]));

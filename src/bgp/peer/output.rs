@@ -25,12 +25,14 @@ impl Peer {
         let session = self.fsm.session(side);
         let Some(live) = self.links[side].open() else { return };
         let Some(adj) = &mut live.adj_out else { return };
-        let (mut messages, mut count) = (Packer::new(&session), 0_usize);
+        let (mut messages, mut count, mut more) = (Packer::new(&session), 0_usize, 0_usize);
         while live.connection.has_room(messages.len()) {
             let Some(next) = adj.poll(now) else { break };
             count += 1;
             if count <= LISTED {
                 log(&self.settings, &next);
+            } else if next.is_news() {
+                more += 1;
             }
             // Withdrawals come first, and are delivered whatever becomes of the announcements behind them.
             if adj.has_unplaced() && !matches!(next.update, Update::Withdraw(_)) {
@@ -39,9 +41,9 @@ impl Peer {
             }
             messages.push(next.update);
         }
-        if count > LISTED {
+        if more > 0 {
             let (peer, description) = (self.settings.key(), self.settings.description());
-            tracing::info!(%peer, description, more = count - LISTED, "more was told than is listed");
+            tracing::info!(%peer, description, more, "more was told than is listed");
         }
         let told = count > 0;
         live.connection.queue_packed(messages);
