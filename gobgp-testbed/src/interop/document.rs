@@ -104,9 +104,10 @@ const INTRODUCTION: &str = "\
 
 Made by `gobgp-testbed/run interop`; do not edit. Each cell is a vipcast of its own with one session to the router, all
 sessions of a router at once. **yes**: the session came up, an IPv4 and an IPv6 host route appeared in the router's
-table with the right AS path and next hop, the session stayed up for 8 s, on SIGTERM both routes changed
-(GRACEFUL_SHUTDOWN, RFC 8326) and went, and vipcast ended with 0. **none**: the keys do not fit, and no session came up
-in all that time. The hold time is the one vipcast offers; the router offers 90 s.
+table with the right AS path (and the right next hop, where it is of the session's family), the session stayed up for
+20 s, on SIGTERM both routes changed (GRACEFUL_SHUTDOWN, RFC 8326) and went, and vipcast ended with 0. **none**: the
+keys do not fit; no session came up in all that time, and vipcast said that its SYNs met silence (hold time 9 s). The
+hold time is the one vipcast offers; the router offers 90 s.
 ";
 
 /// Writes `docs/interop.md`.
