@@ -10,7 +10,7 @@ testbed: real routers, a real Kubernetes API and three nodes in network namespac
 
   testbed demo [--keep]      three nodes, one VIP, the leader killed once, live; --keep leaves it running
   testbed test [name ...]    all scenarios, or those whose name contains one of the words
-  testbed bench [part ...]   the figures, each the median of five runs; parts: start, failover, table, idle
+  testbed bench [part ...]   the figures, medians of several runs; parts: start, failover, table, idle
   testbed fixtures DIR [router ...]  what routers send, written to bgp-fixtures/ (DIR) with its meaning
   testbed bench bfd          how fast BFD notices a cut path, and what it costs (2 minutes)
   testbed bench bfd-soak     BFD beside busy processors for 10 minutes, with real-time scheduling and without
