@@ -12,6 +12,7 @@ use vipcast::wire::bgp::{
     Capability, HEADER_LEN, Inbox, MAX_LEN, Message, MessageType, Notification, Outcome, Outgoing, Session, decode,
     encode, frame_len,
 };
+use vipcast::wire::ndp;
 
 /// A target: its name, and what it does with bytes.
 pub type Target = (&'static str, fn(&[u8]));
@@ -25,6 +26,7 @@ pub const TARGETS: &[Target] = &[
     ("stream", stream),
     ("text", text),
     ("bfd", bfd),
+    ("ndp", ndp),
 ];
 
 /// Everything that changes the form of messages.
@@ -148,6 +150,30 @@ pub fn bfd(bytes: &[u8]) {
     match bfd::decode(bytes) {
         Ok(packet) => assert_eq!(bfd::decode(&packet.encode()), Ok(packet)),
         Err(discard) => one_line(&discard.to_string()),
+    }
+}
+
+/// An ICMPv6 message of anybody on the link: only what RFC 4861 §6.1 takes is a neighbour's word, and it says what its
+/// octets say.
+pub fn ndp(bytes: &[u8]) {
+    for hop_limit in [None, Some(0), Some(254), Some(255)] {
+        let Some(message) = ndp::decode(bytes, hop_limit) else { continue };
+        assert_eq!(bytes[1], 0, "a code that nobody defined");
+        let at = |at: usize| u16::from_be_bytes([bytes[at], bytes[at + 1]]);
+        match message {
+            ndp::Message::EchoReply { identifier, sequence } => {
+                assert_eq!((bytes[0], at(4), at(6)), (ndp::ECHO_REPLY, identifier, sequence));
+            }
+            ndp::Message::RouterSolicitation => {
+                assert_eq!((bytes[0], hop_limit), (ndp::ROUTER_SOLICITATION, Some(255)));
+                assert!(bytes.len() >= 8, "{} octets", bytes.len());
+            }
+            ndp::Message::RouterAdvertisement { lifetime } => {
+                let said = (bytes[0], u64::from(at(6)), hop_limit);
+                assert_eq!(said, (ndp::ROUTER_ADVERTISEMENT, lifetime.as_secs(), Some(255)));
+                assert!(bytes.len() >= 16, "{} octets", bytes.len());
+            }
+        }
     }
 }
 

@@ -9,6 +9,21 @@ mod format;
 /// A first input: the target, a name, the bytes.
 pub type Seed = (&'static str, String, Vec<u8>);
 
+/// What comes to a raw ICMPv6 socket (RFC 4861 §4.1, §4.2; RFC 4443 §4.2): FRR 8.4's advertisement among it.
+const ICMPV6: &[(&str, &[u8])] = &[
+    ("frr", &[134, 0, 0x12, 0x34, 64, 0, 0, 30, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 0xa6, 0xc9, 0x67, 0xc8, 0x65, 0xc8]),
+    // With a prefix (§4.6.2) behind the link-layer address's option.
+    (
+        "prefix",
+        &[
+            134, 0, 0, 0, 64, 0, 7, 8, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 2, 0, 0, 0, 0, 1, 3, 4, 64, 0xc0, 0, 0, 14, 16, 0,
+            0, 7, 8, 0, 0, 0, 0, 0xfd, 0x77, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+        ],
+    ),
+    ("solicitation", &[133, 0, 0, 0, 0, 0, 0, 0, 1, 1, 2, 0, 0, 0, 0, 1]),
+    ("reply", &[129, 0, 0, 0, 0x12, 0x34, 0, 2, 1, 2, 3, 4]),
+];
+
 /// All of them, from the fixtures below `root` (bgp-fixtures/).
 pub fn seeds(root: &Path) -> Vec<Seed> {
     let mut seeds = Vec::new();
@@ -39,5 +54,6 @@ pub fn seeds(root: &Path) -> Vec<Seed> {
     for (name, state, length) in [("down", 0x40, 24), ("init", 0x80, 24), ("poll", 0xe0, 24), ("key", 0xc4, 32)] {
         seeds.push(("bfd", name.to_owned(), packet(state, length)));
     }
+    seeds.extend(ICMPV6.iter().map(|(name, bytes)| ("ndp", (*name).to_owned(), bytes.to_vec())));
     seeds
 }
