@@ -111,6 +111,14 @@ pub enum Error {
         /// The second.
         other: PeerKey,
     },
+    /// BFD knows them by the address alone.
+    #[error("peers {one} and {other} have one address, and both have BFD: give it to one of them")]
+    SameHostBfd {
+        /// The first of them.
+        one: PeerKey,
+        /// The second.
+        other: PeerKey,
+    },
     /// Somebody else listens there.
     #[error(
         "cannot listen for peers at {at}: the address is in use, probably by another BGP program on this host; stop it, or \

@@ -95,6 +95,11 @@ impl Speaker {
         let mut statuses = BTreeMap::new();
         for peer in &config.peers {
             peer.check(&config)?;
+            let has_bfd = |other: &&PeerSettings| other.bfd.is_some() && other.host == peer.host;
+            let twin = config.peers.iter().find(has_bfd).filter(|twin| twin.key() != peer.key());
+            if let (Some(twin), true) = (twin, peer.bfd.is_some()) {
+                return Err(Error::SameHostBfd { one: twin.key(), other: peer.key() });
+            }
             if statuses.insert(peer.key(), PeerStatus::new(now, peer.password.is_some())).is_some() {
                 return Err(Error::Duplicate(peer.key()));
             }

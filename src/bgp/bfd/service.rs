@@ -97,9 +97,14 @@ impl Shared {
     /// Changes what is wanted, and wakes the thread.
     fn want<R>(&self, change: impl FnOnce(&mut Table) -> R) -> R {
         let result = self.look(change);
+        self.ring();
+        result
+    }
+
+    /// Wakes the thread, and has it make true what is wanted.
+    pub(super) fn ring(&self) {
         // It fails only when the counter is full: then the thread is awake already.
         let _ = rustix::io::write(&self.bell, &1_u64.to_ne_bytes());
-        result
     }
 
     pub(super) fn look<R>(&self, look: impl FnOnce(&mut Table) -> R) -> R {

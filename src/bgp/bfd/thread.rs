@@ -86,6 +86,8 @@ impl Thread {
         for number in told {
             self.sessions.remove(&number);
             self.shared.look(|table| table.sessions.remove(&number));
+            // Another may have waited for its ends.
+            self.shared.ring();
         }
         let sessions = &self.sessions;
         self.listeners.retain(|endpoint, _| sessions.values().any(|running| running.endpoint == *endpoint));
@@ -96,11 +98,16 @@ impl Thread {
         if self.sessions.get(&number).is_some_and(|running| wanted.path.as_ref() != Some(&running.path)) {
             // The old path's peer, if it is there, hears no more and notices by itself.
             self.sessions.remove(&number);
+            self.shared.ring();
         }
         match (wanted.path, wanted.is_over) {
             (Some(path), false) if !self.sessions.contains_key(&number) => {
-                let session = Session::new(self.config(wanted.settings));
                 let endpoint = path.endpoint();
+                // Whose a packet were that arrived there, nobody could tell (RFC 5881 §3).
+                if self.sessions.values().any(|other| other.endpoint == endpoint && other.path.remote == path.remote) {
+                    return refuse(&wanted.status, &path);
+                }
+                let session = Session::new(self.config(wanted.settings));
                 let running = Running { session, path, endpoint, sender: None, status: wanted.status };
                 self.sessions.insert(number, running);
             }
@@ -284,6 +291,17 @@ impl Running {
             is_first
         });
     }
+}
+
+/// There is a session between these ends already.
+fn refuse(status: &watch::Sender<Status>, path: &Path) {
+    let trouble =
+        format!("another peer's BFD runs between {} and {}: give BFD to one of them", path.local, path.remote);
+    status.send_if_modified(|status| {
+        let is_new = status.trouble.as_ref() != Some(&trouble);
+        status.trouble = Some(trouble);
+        is_new
+    });
 }
 
 fn note(status: &mut Status, now: Instant, change: &Change) {

@@ -9,6 +9,7 @@ use secrecy::SecretString;
 
 use super::*;
 use crate::bgp::fsm::StateName;
+use crate::bgp::settings::BfdSettings;
 use crate::bgp::{RouteWish, sockopt};
 use crate::time::Until;
 use crate::wire::bgp::{Capability, Family, Notification, Open, Outgoing, Session, encode};

@@ -60,10 +60,26 @@ pub(super) fn peers(
             };
         }
     }
+    good &= is_bfd_clear(r, &peers);
     if good {
         odd(r, &items, &peers, local_as);
     }
     good.then_some(peers)
+}
+
+/// Whether no two peers at one address have BFD, which knows no port of theirs.
+fn is_bfd_clear(r: &mut Reader<'_>, peers: &[PeerConfig]) -> bool {
+    let mut good = true;
+    for (n, peer) in peers.iter().enumerate().filter(|(_, peer)| peer.bfd.is_some()) {
+        let mut earlier = peers.iter().take(n);
+        if let Some(twin) = earlier.find(|other| other.bfd.is_some() && other.host == peer.host) {
+            let (host, one, other) = (&peer.host, twin.port, peer.port);
+            let wrong = format!("{host}:{one} and {host}:{other} have one address, and both have BFD");
+            r.mistake(&BGP_PEER_OPTIONS, format!("{wrong}; expected it on one of them"));
+            good = false;
+        }
+    }
+    good
 }
 
 /// What each virtual IP has; `None` where anything is wrong.

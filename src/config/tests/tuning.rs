@@ -256,6 +256,18 @@ fn settings_that_cannot_be_together_are_refused() {
 }
 
 #[test]
+fn bfd_is_for_one_of_the_peers_at_an_address() {
+    let list = ("bgppeers", "10.0.0.1:1::false:179,10.0.0.1:1::false:180,10.0.0.2:1");
+    assert_eq!(
+        mistakes(&[list, ("bgpPeerOptions", "*;bfd")], &[]),
+        ["--bgpPeerOptions (bgp_peer_options): 10.0.0.1:179 and 10.0.0.1:180 have one address, and both have BFD; \
+             expected it on one of them"]
+    );
+    let peers = config(&[list, ("bgpPeerOptions", "*;bfd,10.0.0.1:180;bfd=false")], &[]).bgp.peers;
+    assert_eq!(peers.iter().map(|peer| peer.bfd.is_some()).collect::<Vec<_>>(), [true, false, true]);
+}
+
+#[test]
 fn a_password_file_of_a_peer_is_read_and_kept_for_its_changes() {
     let flags = [TWO, ("bgpPeerOptions", "10.0.0.1;password-file=/a,2001:db8::1;password-file=/b")];
     let raw = raw(&flags, &[]);

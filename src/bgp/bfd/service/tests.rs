@@ -184,3 +184,23 @@ async fn a_session_that_never_began_is_over_all_the_same() {
         assert_eq!((status.ups, status.failures, handle.is_over()), (0, 0, true));
     }
 }
+
+#[tokio::test]
+async fn two_sessions_between_the_same_ends_are_one_too_many() {
+    let service = Service::start().unwrap();
+    let (own, theirs) = (own_address(), own_address());
+    let mut peer = Scripted::new(theirs, own);
+    let mut one = handle(&service, path(own, theirs));
+    let first = peer.hear();
+    let mut two = handle(&service, path(own, theirs));
+    let status = wait(&mut two, "trouble", |status| status.trouble.is_some()).await;
+    let expected = format!("another peer's BFD runs between {own} and {theirs}: give BFD to one of them");
+    assert_eq!((status.trouble, status.view.state), (Some(expected), State::Down));
+    peer.say(State::Init);
+    wait(&mut one, "Up", is(State::Up)).await;
+    drop(one);
+    // The peer hears the end of the one, then the beginning of the other.
+    wait(&mut two, "no trouble", |status| status.trouble.is_none()).await;
+    let next = std::iter::repeat_with(|| peer.hear()).find(|next| next.my_discriminator != first.my_discriminator);
+    assert_eq!(next.unwrap().state, State::Down);
+}

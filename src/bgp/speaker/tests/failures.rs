@@ -267,6 +267,14 @@ fn what_cannot_work_is_refused_at_once() {
         refusal(config(vec![peer.clone(), peer.clone()])),
         format!("peer {} is configured twice: remove one of them", peer.key())
     );
+    let interval = Duration::from_millis(300);
+    let bfd = Some(BfdSettings { tx: interval, rx: interval, multiplier: 3, strict: false });
+    let [one, other] = [1179, 1180].map(|port| PeerSettings { port, bfd, ..peer.clone() });
+    assert_eq!(
+        refusal(config(vec![one.clone(), other.clone()])),
+        format!("peers {} and {} have one address, and both have BFD: give it to one of them", one.key(), other.key())
+    );
+    Speaker::new(config(vec![one, PeerSettings { bfd: None, ..other }])).unwrap();
 }
 
 /// The announcements behind a withdrawal in the stream wait for the peer to read; it does not wait for them.
