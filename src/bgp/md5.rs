@@ -19,6 +19,8 @@
 //! | dials us without one | (is its attempt) | NotFound | answered |
 //! | dials us, who have none, with one | (is its attempt) | Unexpected | – |
 //!
+//! The last three rows, where the peer dials us, follow from the kernel's rules: the scenario does not try them.
+//!
 //! The counters alone tell little apart where we dial: a second SYN without a signature does. It is sent late in an
 //! attempt that met only silence, says nothing, and is reset as soon as it is answered: no session without its key.
 
