@@ -25,18 +25,27 @@ pub(super) fn given(r: &mut Reader<'_>) -> Option<MpBgp> {
             }
         }
     }
-    if good && given.mode.is_none() {
-        for (spec, set) in [(&MPBGP_IPV4, given.ipv4.is_some()), (&MPBGP_IPV6, given.ipv6.is_some())] {
-            if set {
-                let mode = r.name(&MPBGP_NEXTHOP);
-                r.warn(
-                    spec,
-                    format!("has an effect only on peers with the mode fixed, by {mode} or in their own text"),
-                );
-            }
+    good.then_some(given)
+}
+
+/// Warns of addresses that no peer takes; `peers` are what each says itself, with its option and how messages call it.
+pub(super) fn unused(r: &mut Reader<'_>, all: MpBgp, peers: &[(&'static Spec, &str, MpBgp)]) {
+    let is_fixed = |own: &MpBgp| own.over(all).mode == Some(Mode::Fixed);
+    let takes = |is_own: fn(&MpBgp) -> bool| peers.iter().any(|(_, _, own)| is_fixed(own) && !is_own(own));
+    let given = [
+        (&MPBGP_IPV4, all.ipv4.is_some() && !takes(|own| own.ipv4.is_some())),
+        (&MPBGP_IPV6, all.ipv6.is_some() && !takes(|own| own.ipv6.is_some())),
+    ];
+    for (spec, _) in given.into_iter().filter(|(_, is_unused)| *is_unused) {
+        let mode = r.name(&MPBGP_NEXTHOP);
+        r.warn(spec, format!("has no effect: no peer takes it, by the mode fixed of {mode} or of its own text"));
+    }
+    for (spec, label, own) in peers.iter().filter(|(_, _, own)| !is_fixed(own)) {
+        for (key, _) in [("mpbgp_ipv4", own.ipv4.is_some()), ("mpbgp_ipv6", own.ipv6.is_some())].iter().filter(|k| k.1)
+        {
+            r.warn(spec, format!("{label}: {key} has no effect but with mpbgp_nexthop=fixed"));
         }
     }
-    good.then_some(given)
 }
 
 /// Sets the next hops of a peer that has its source; the error says what is missing.

@@ -52,6 +52,8 @@ pub(super) fn peers(r: &mut Reader<'_>, vips: &[Vip]) -> Option<Vec<PeerConfig>>
 
 /// Gives each peer its next hops.
 fn finish(r: &mut Reader<'_>, candidates: Vec<Candidate>, all: MpBgp, vips: &[Vip]) -> Option<Vec<PeerConfig>> {
+    let own: Vec<_> = candidates.iter().map(|c| (c.spec, c.label.as_str(), c.mpbgp)).collect();
+    next_hops::unused(r, all, &own);
     let mut peers = Some(Vec::new());
     for Candidate { spec, label, mut peer, mpbgp } in candidates {
         match next_hops::set(r, &mut peer, mpbgp.over(all), vips) {

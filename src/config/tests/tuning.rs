@@ -184,13 +184,31 @@ fn what_is_wrong_with_next_hops_is_said() {
             "mpbgp_ipv6 (--mpbgpIPv6): \"10.0.0.1\" is not an IPv6 address",
         ]
     );
-    assert_eq!(
-        warnings(&[("mpbgpIPv4", "10.0.0.9")], &[]),
-        [
-            "--mpbgpIPv4 (mpbgp_ipv4): has an effect only on peers with the mode fixed, by --mpbgpNexthop (mpbgp_nexthop) \
-          or in their own text"
-        ]
-    );
+}
+
+#[test]
+fn next_hops_that_no_peer_takes_are_said() {
+    let said = |list: &str, flags: &[(&str, &str)]| warnings(&[&[("bgppeers", list)], flags].concat(), &[]);
+    let unused = |flag: &str| {
+        format!(
+            "--mpbgpIPv{flag} (mpbgp_ipv{flag}): has no effect: no peer takes it, by the mode fixed of --mpbgpNexthop \
+             (mpbgp_nexthop) or of its own text"
+        )
+    };
+    let (four, six) = (("mpbgpIPv4", "10.0.0.9"), ("mpbgpIPv6", "2001:db8::9"));
+    assert_eq!(said("10.0.0.1:1", &[four, six]), [unused("4"), unused("6")]);
+    let auto = [four, ("mpbgpNexthop", "auto_sourceif"), ("sourceIF", "eth0")];
+    assert_eq!(said("10.0.0.1:1", &auto), [unused("4")]);
+    assert_eq!(said("10.0.0.1:1", &[four, ("mpbgpNexthop", "fixed")]), Vec::<String>::new());
+    // The only peer in the mode has an address of its own for IPv4.
+    let one = "10.0.0.1:1:::179:mpbgp_nexthop=fixed;mpbgp_ipv4=10.0.0.8,10.0.0.2:1";
+    assert_eq!(said(one, &[four, six]), [unused("4")]);
+    let own =
+        "10.0.0.1:1:::179:mpbgp_ipv4=10.0.0.8,10.0.0.2:1:::179:mpbgp_nexthop=auto_sourceif;mpbgp_ipv6=2001:db8::8";
+    let idle = |peer: &str, family| {
+        format!("--bgppeers (bgp_peers): peer {peer}: mpbgp_ipv{family} has no effect but with mpbgp_nexthop=fixed")
+    };
+    assert_eq!(said(own, &[("sourceIF", "eth0")]), [idle("1 (10.0.0.1)", 4), idle("2 (10.0.0.2)", 6)]);
 }
 
 #[test]
