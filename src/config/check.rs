@@ -1,6 +1,7 @@
 //! The second pass: from words to a valid [`Config`], or to everything that is wrong with them.
 
 mod bgp;
+mod effects;
 mod lease;
 mod next_hops;
 mod passwords;
@@ -71,15 +72,15 @@ fn assemble(r: &mut Reader<'_>, command: Command) -> Option<Config> {
     let interface = r.interface(&super::options::INTERFACE);
     let api_port = r.number(&PORT, 1..=65535, "a port");
     let election = lease::lease(r);
-    let vip_attributes = tuning::vips(r, vips.as_deref());
-    let bgp = bgp::bgp(r, vips.as_deref().unwrap_or_default(), vip_attributes.as_ref());
+    let vip_options = tuning::vips(r, vips.as_deref());
+    let bgp = bgp::bgp(r, vips.as_deref().unwrap_or_default(), vip_options.as_ref());
     let node_name = node_name(r);
     let kubeconfig = PathBuf::from(r.text(&KUBECONFIG)?);
     let log = log(r);
     Some(Config {
         node_name: node_name?,
         vips: vips?,
-        vip_attributes: vip_attributes?,
+        vip_attributes: vip_options?.attributes,
         interface: interface?,
         api_port: u16::try_from(api_port?).ok()?,
         bgp: bgp?,

@@ -1,30 +1,29 @@
 //! The speaker and its timers.
 
-use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use super::effects;
 use super::peers;
 use super::reader::Reader;
-use super::tuning;
+use super::tuning::{self, VipOptions};
+use crate::config::BgpConfig;
 use crate::config::options::{HOLD_TIME, KEEPALIVE, LEADER_ELECTION, LISTEN_PORT, LOCAL_AS, ROUTER_ID, Spec};
 use crate::config::peer;
 use crate::config::scalar::{decimal, go_bool};
-use crate::config::{Attributes, BgpConfig};
 use crate::vip::Vip;
 
 /// Our side of the sessions; `None` where anything is wrong with it.
-pub(super) fn bgp(
-    r: &mut Reader<'_>,
-    vips: &[Vip],
-    attributes: Option<&BTreeMap<Vip, Attributes>>,
-) -> Option<BgpConfig> {
+pub(super) fn bgp(r: &mut Reader<'_>, vips: &[Vip], vip_options: Option<&VipOptions<'_>>) -> Option<BgpConfig> {
     let local_as = asn(r, &LOCAL_AS);
     let router_id = router_id(r);
     let timers = timers(r);
     let peers = peers::peers(r, vips);
     let peers = tuning::peers(r, peers, local_as, vips)
-        .filter(|peers| attributes.is_none_or(|attributes| tuning::fit(r, peers, attributes).is_some()));
+        .filter(|peers| vip_options.is_none_or(|options| tuning::fit(r, peers, &options.attributes).is_some()));
+    if let (Some(options), Some(peers)) = (vip_options, &peers) {
+        effects::of_vips(r, options, peers, local_as);
+    }
     let listen_port = r.number(&LISTEN_PORT, 1..=65535, "a TCP port").and_then(|port| u16::try_from(port).ok());
     let (hold_time, keepalive) = timers?;
     let listen_port = listen_port?;

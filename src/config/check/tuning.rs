@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use super::effects;
 use super::next_hops::usable;
 use super::passwords::password_in;
 use super::reader::Reader;
 use crate::config::items::{self, Item, Of, Settings};
-use crate::config::options::{BGP_PEER_OPTIONS, LEADER_ELECTION, Spec, VIP_OPTIONS};
+use crate::config::options::{BGP_PEER_OPTIONS, Spec, VIP_OPTIONS};
 use crate::config::peer::parse_address;
-use crate::config::scalar::{go_bool, is_interface_name};
+use crate::config::scalar::is_interface_name;
 use crate::config::settings::Setting;
 use crate::config::{Attributes, BfdConfig, Hops, PeerConfig, PeerHost};
 use crate::vip::Vip;
@@ -17,7 +18,7 @@ use crate::wire::bgp::Communities;
 
 /// Whom an item is for; the later ones say more, and count before the earlier ones, key by key.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Selector<T> {
+pub(super) enum Selector<T> {
     All,
     Host(T),
     /// The peer with this port, where several have the address.
@@ -25,7 +26,7 @@ enum Selector<T> {
 }
 
 /// The items of an option by selector; `None` where anything is wrong with them.
-type Selected<'a, T> = BTreeMap<Selector<T>, Item<'a>>;
+pub(super) type Selected<'a, T> = BTreeMap<Selector<T>, Item<'a>>;
 
 /// The peers with what is set for each; `None` where anything is wrong.
 pub(super) fn peers(
@@ -62,7 +63,7 @@ pub(super) fn peers(
     }
     good &= is_bfd_clear(r, &peers);
     if good {
-        odd(r, &items, &peers, local_as);
+        effects::of_peers(r, &items, &peers, local_as);
     }
     good.then_some(peers)
 }
@@ -82,8 +83,15 @@ fn is_bfd_clear(r: &mut Reader<'_>, peers: &[PeerConfig]) -> bool {
     good
 }
 
+/// What is set for virtual IPs.
+pub(super) struct VipOptions<'a> {
+    /// What each has that has anything.
+    pub attributes: BTreeMap<Vip, Attributes>,
+    pub(super) items: Selected<'a, Vip>,
+}
+
 /// What each virtual IP has; `None` where anything is wrong.
-pub(super) fn vips(r: &mut Reader<'_>, vips: Option<&[Vip]>) -> Option<BTreeMap<Vip, Attributes>> {
+pub(super) fn vips<'a>(r: &mut Reader<'a>, vips: Option<&[Vip]>) -> Option<VipOptions<'a>> {
     let items = read(r, &VIP_OPTIONS, Of::Vips, vip_selector);
     let vips = vips?;
     let items = known(r, &VIP_OPTIONS, items?, |selector| {
@@ -100,9 +108,8 @@ pub(super) fn vips(r: &mut Reader<'_>, vips: Option<&[Vip]>) -> Option<BTreeMap<
         }
         (*vip, attributes)
     };
-    let given = vips.iter().map(given).filter(|(_, attributes)| *attributes != Attributes::default()).collect();
-    fence(r, &VIP_OPTIONS, items.values());
-    Some(given)
+    let attributes = vips.iter().map(given).filter(|(_, attributes)| *attributes != Attributes::default()).collect();
+    Some(VipOptions { attributes, items })
 }
 
 /// Refuses attributes that a message has no room for. Each alone fits.
@@ -190,7 +197,7 @@ fn vip_selector(text: &str) -> Option<Selector<Vip>> {
     Some(Selector::Host(Vip::new(address)))
 }
 
-fn selects(selector: &Selector<PeerHost>, peer: &PeerConfig) -> bool {
+pub(super) fn selects(selector: &Selector<PeerHost>, peer: &PeerConfig) -> bool {
     match selector {
         Selector::All => true,
         Selector::Host(host) => *host == peer.host,
@@ -265,40 +272,4 @@ fn attribute(attributes: &mut Attributes, setting: &Setting) -> bool {
         _ => return false,
     }
     true
-}
-
-/// Warns of what is set and does nothing, or does what may not be meant.
-fn odd(r: &mut Reader<'_>, items: &Selected<'_, PeerHost>, peers: &[PeerConfig], local_as: Option<u32>) {
-    for (selector, Item { selector: text, settings, .. }) in items {
-        let chosen = || peers.iter().filter(|peer| selects(selector, peer));
-        let is_ibgp = |peer: &PeerConfig| peer.asn.is_some() && peer.asn == local_as;
-        let is_v6 = |peer: &PeerConfig| peer.host.address().is_none_or(|address| address.is_ipv6());
-        let idle = [
-            ("local-pref", chosen().any(is_ibgp), "a peer in our own AS"),
-            ("prepend", !chosen().all(is_ibgp), "a peer in another AS"),
-            ("extended-next-hop", chosen().any(is_v6), "a session over IPv6"),
-        ];
-        for (key, _, whom) in idle.into_iter().filter(|(key, works, _)| settings.contains_key(key) && !works) {
-            r.warn(&BGP_PEER_OPTIONS, format!("{text:?}: {key} has no effect but on {whom}"));
-        }
-    }
-    fence(r, &BGP_PEER_OPTIONS, items.values());
-}
-
-/// Warns of metrics that take the place of the fence's.
-fn fence<'a>(r: &mut Reader<'_>, spec: &'static Spec, items: impl Iterator<Item = &'a Item<'a>>) {
-    if go_bool(r.raw.get(&LEADER_ELECTION).text) != Some(true) {
-        return;
-    }
-    for Item { selector: text, settings, .. } in items {
-        for key in ["med", "local-pref"].into_iter().filter(|key| settings.contains_key(key)) {
-            r.warn(
-                spec,
-                format!(
-                    "{text:?}: {key} takes the place of the one that falls or rises with each holder of the lease, so a \
-                     router may stay with the route of a holder that died until its hold time ends"
-                ),
-            );
-        }
-    }
 }

@@ -336,8 +336,35 @@ fn what_has_no_effect_or_turns_the_fence_off_is_said() {
     assert_eq!(
         said("*;med=1", &[("vipOptions", "10.88.0.40;local-pref=1"), ("leaderElection", "true")]),
         [
-            format!("--vipOptions (vip_options): \"10.88.0.40\": local-pref {fence}"),
             format!("{peers}\"*\": med {fence}"),
+            format!("--vipOptions (vip_options): \"10.88.0.40\": local-pref {fence}"),
+        ]
+    );
+    // No peer hears of it, so the fence's stays.
+    let vips = "--vipOptions (vip_options): ";
+    let local_pref = [("localAS", "1"), ("vipOptions", "*;local-pref=1;prepend=1"), ("leaderElection", "true")];
+    assert_eq!(
+        said("10.0.0.1;local-pref=1", &local_pref),
+        [
+            format!("{peers}\"10.0.0.1\": local-pref has no effect but on a peer in our own AS"),
+            format!("{vips}\"*\": local-pref has no effect but on a peer in our own AS"),
+        ]
+    );
+    assert_eq!(
+        warnings(&[("localAS", "65001"), ("vipOptions", "*;local-pref=1;prepend=1")], &[]),
+        [format!("{vips}\"*\": prepend has no effect but on a peer in another AS")]
+    );
+}
+
+#[test]
+fn a_drain_that_a_pod_has_no_time_for_is_said() {
+    let said = |items: &str| warnings(&[TWO, ("bgpPeerOptions", items)], &[]);
+    assert_eq!(said("*;graceful-shutdown=25000"), Vec::<String>::new());
+    assert_eq!(
+        said("*;graceful-shutdown=60000,10.0.0.1;graceful-shutdown=0,2001:db8::1;graceful-shutdown=25001"),
+        [
+            "--bgpPeerOptions (bgp_peer_options): graceful-shutdown=25001: in a pod terminationGracePeriodSeconds (30 by \
+             default) must be 31 or more, or the kubelet kills vipcast before it has left"
         ]
     );
 }

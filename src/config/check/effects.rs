@@ -1,0 +1,104 @@
+//! What is set for single peers and virtual IPs and does nothing, or does what may not be meant.
+
+use std::time::Duration;
+
+use super::reader::Reader;
+use super::tuning::{Selected, VipOptions, selects};
+use crate::config::items::Item;
+use crate::config::options::{BGP_PEER_OPTIONS, LEADER_ELECTION, Spec, VIP_OPTIONS};
+use crate::config::scalar::go_bool;
+use crate::config::{PeerConfig, PeerHost};
+
+/// What Kubernetes gives a pod to end, unless told otherwise.
+const GRACE_PERIOD: Duration = Duration::from_secs(30);
+/// What leaving takes besides the draining.
+const LEAVING: Duration = Duration::from_secs(5);
+
+/// Warns of the settings of peers.
+pub(super) fn of_peers(
+    r: &mut Reader<'_>,
+    items: &Selected<'_, PeerHost>,
+    peers: &[PeerConfig],
+    local_as: Option<u32>,
+) {
+    for (selector, item) in items {
+        let chosen: Vec<&PeerConfig> = peers.iter().filter(|peer| selects(selector, peer)).collect();
+        idle(r, &BGP_PEER_OPTIONS, item, &chosen, local_as);
+    }
+    for (selector, item) in items {
+        let chosen: Vec<&PeerConfig> = peers.iter().filter(|peer| selects(selector, peer)).collect();
+        fence(r, &BGP_PEER_OPTIONS, item, &chosen, local_as);
+    }
+    draining(r, peers);
+}
+
+/// Warns of the settings of virtual IPs, which all peers hear of.
+pub(super) fn of_vips(r: &mut Reader<'_>, options: &VipOptions<'_>, peers: &[PeerConfig], local_as: Option<u32>) {
+    let all: Vec<&PeerConfig> = peers.iter().collect();
+    for item in options.items.values() {
+        idle(r, &VIP_OPTIONS, item, &all, local_as);
+        fence(r, &VIP_OPTIONS, item, &all, local_as);
+    }
+}
+
+fn is_ibgp(peer: &PeerConfig, local_as: Option<u32>) -> bool {
+    peer.asn.is_some() && peer.asn == local_as
+}
+
+/// Warns of settings that reach none of the peers an item is for.
+fn idle(
+    r: &mut Reader<'_>,
+    spec: &'static Spec,
+    Item { selector: text, settings, .. }: &Item<'_>,
+    peers: &[&PeerConfig],
+    local_as: Option<u32>,
+) {
+    let is_v6 = |peer: &&PeerConfig| peer.host.address().is_none_or(|address| address.is_ipv6());
+    let idle = [
+        ("local-pref", peers.iter().any(|peer| is_ibgp(peer, local_as)), "a peer in our own AS"),
+        ("prepend", !peers.iter().all(|peer| is_ibgp(peer, local_as)), "a peer in another AS"),
+        ("extended-next-hop", peers.iter().any(is_v6), "a session over IPv6"),
+    ];
+    for (key, _, whom) in idle.into_iter().filter(|(key, works, _)| settings.contains_key(key) && !works) {
+        r.warn(spec, format!("{text:?}: {key} has no effect but on {whom}"));
+    }
+}
+
+/// Warns of metrics that take the place of the fence's.
+fn fence(
+    r: &mut Reader<'_>,
+    spec: &'static Spec,
+    Item { selector: text, settings, .. }: &Item<'_>,
+    peers: &[&PeerConfig],
+    local_as: Option<u32>,
+) {
+    if go_bool(r.raw.get(&LEADER_ELECTION).text) != Some(true) {
+        return;
+    }
+    let works = [("med", true), ("local-pref", peers.iter().any(|peer| is_ibgp(peer, local_as)))];
+    for (key, _) in works.into_iter().filter(|(key, works)| *works && settings.contains_key(key)) {
+        r.warn(
+            spec,
+            format!(
+                "{text:?}: {key} takes the place of the one that falls or rises with each holder of the lease, so a \
+                 router may stay with the route of a holder that died until its hold time ends"
+            ),
+        );
+    }
+}
+
+/// Warns once of a drain that the kubelet cuts short unless it is told.
+fn draining(r: &mut Reader<'_>, peers: &[PeerConfig]) {
+    let longest = peers.iter().filter_map(|peer| peer.graceful_shutdown).max().unwrap_or_default();
+    if longest + LEAVING > GRACE_PERIOD {
+        let (millis, least) = (longest.as_millis(), (longest + LEAVING).as_millis().div_ceil(1000));
+        r.warn(
+            &BGP_PEER_OPTIONS,
+            format!(
+                "graceful-shutdown={millis}: in a pod terminationGracePeriodSeconds ({} by default) must be {least} or \
+                 more, or the kubelet kills vipcast before it has left",
+                GRACE_PERIOD.as_secs()
+            ),
+        );
+    }
+}
