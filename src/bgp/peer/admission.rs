@@ -1,5 +1,6 @@
 //! Connections that the peer makes: whether they are taken.
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
@@ -38,9 +39,8 @@ impl Peer {
     }
 
     pub(super) fn admit(&mut self, now: Instant, stream: TcpStream) {
-        // A peer that made another has given up the one before.
-        let newer = self.wiring.incoming.as_mut().and_then(|queue| queue.try_recv().ok());
-        let stream = newer.unwrap_or(stream);
+        // A peer that made another has given up the one before; and any may have ended while it waited.
+        let Some(stream) = self.waiting().chain([stream]).find(is_open) else { return };
         match self.fsm.admission() {
             Admission::Take => self.take_connection(now, stream),
             Admission::Refuse(cease) => self.turn_away(&stream, &cease, "there is a session"),
@@ -72,9 +72,29 @@ impl Peer {
         }
     }
 
+    /// The connections that wait, the newest first. They wait no longer.
+    fn waiting(&mut self) -> impl Iterator<Item = TcpStream> + use<> {
+        let mut streams = Vec::new();
+        if let Some(queue) = &mut self.wiring.incoming {
+            streams.extend(std::iter::from_fn(|| queue.try_recv().ok()));
+        }
+        streams.into_iter().rev()
+    }
+
+    /// Gives up the connections that wait: the peer made them with the former password.
+    pub(super) fn turn_out(&mut self) {
+        self.waiting().for_each(drop);
+    }
+
     fn turn_away(&self, stream: &TcpStream, why: &Notification, reason: &str) {
         let (peer, description) = (self.settings.key(), self.settings.description());
         tracing::info!(%peer, description, reason, told = %why, "connection of the peer's refused");
         refuse(stream, why);
     }
+}
+
+/// Whether the peer has not ended it; what it said before may wait to be read either way.
+fn is_open(stream: &TcpStream) -> bool {
+    let mut fds = [PollFd::new(stream, PollFlags::RDHUP)];
+    !poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).is_ok_and(|ended| ended > 0)
 }

@@ -145,6 +145,7 @@ impl Peer {
             }
         }
         drop(passwords);
+        self.turn_out();
         let (peer, description) = (self.settings.key(), self.settings.description());
         tracing::info!(%peer, description, connected, "the password changed");
         self.trial = None;

@@ -264,6 +264,47 @@ fn a_session_under_the_new_password_has_no_more_to_do_with_the_former() {
     running.stop("");
 }
 
+/// One that is taken and goes no further, and as many behind it as may wait.
+fn fill(dial: impl Fn() -> Script) -> (Script, [Script; 2]) {
+    let taken = dial();
+    taken.expect(&our_open());
+    let waiting = [dial(), dial()];
+    // They wait there when the next one finds no room.
+    dial().expect_refusal(error::CEASE_CONNECTION_REJECTED);
+    (taken, waiting)
+}
+
+#[test]
+fn a_connection_that_waited_proves_no_password_that_came_later() {
+    let listener = listen();
+    let peer = PeerSettings { password: Some("old".into()), ..awaited(Connect::Passive, &listener) };
+    let running = Running::start(vec![peer.clone()], RouteSet::new());
+    let dial = || Script::try_dial(Ipv4Addr::LOCALHOST, end_of(&running), Some("old")).unwrap();
+    let (taken, waiting) = fill(dial);
+    running.handle.change_password(&peer.key(), "new".into());
+    waiting.iter().for_each(Script::expect_end);
+    drop(taken);
+    running.stop("");
+}
+
+#[test]
+fn a_connection_that_ended_while_it_waited_is_not_taken() {
+    let listener = listen();
+    let peer = awaited(Connect::Passive, &listener);
+    let running = Running::start(vec![peer.clone()], routes(Until::Forever));
+    let (taken, waiting) = fill(|| Script::dial(end_of(&running)));
+    waiting[1].send(&peer_open());
+    drop(waiting);
+    taken.send(&cease("x"));
+    let failure = running.wait(&peer, |status| status.last_error.is_some()).last_error;
+    running.wait(&peer, |status| status.state == StateName::Active);
+    let script = Script::dial(end_of(&running));
+    script.come_up();
+    assert_eq!(running.wait(&peer, PeerStatus::established).last_error, failure);
+    drop((taken, script));
+    running.stop("");
+}
+
 #[test]
 fn a_port_in_use_and_two_peers_at_one_address_are_errors() {
     let refusal = |config| Speaker::new(config).map(|_| ()).unwrap_err().to_string();
