@@ -1,5 +1,8 @@
 //! Connections that the peer makes: whether they are taken.
 
+use std::io;
+use std::net::IpAddr;
+
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
@@ -31,7 +34,9 @@ impl Peer {
         match self.fsm.admission() {
             Admission::Take => {
                 let is_free = matches!(self.links.incoming, Link::None) && self.stopping.is_none();
-                is_free && self.wiring.incoming.is_some() && !self.waits_for_bfd(now)
+                // Where an unnumbered peer is, and BFD with it, only its connection tells.
+                let may_come = self.settings.host.interface().is_some() || !self.waits_for_bfd(now);
+                is_free && self.wiring.incoming.is_some() && may_come
             }
             Admission::Refuse(_) => true,
             Admission::Wait => false,
@@ -50,11 +55,10 @@ impl Peer {
     }
 
     fn take_connection(&mut self, now: Instant, stream: TcpStream) {
-        let options = self.target.adopt(&stream).map_err(std::io::Error::other);
+        let options = self.target.adopt(&stream).map_err(io::Error::other);
         let connection = Connection::new(stream);
-        match options.and_then(|()| self.vouch(&connection)) {
+        match options.and_then(|()| self.recognise(&connection)).and_then(|()| self.vouch(&connection)) {
             Ok((guard, local)) => {
-                self.found_by(&connection);
                 self.links.incoming = Link::Live(Box::new(Live::new(connection, guard, local)));
                 self.fsm.handle(now, Side::Incoming, Input::Connected);
             }
@@ -65,10 +69,15 @@ impl Peer {
         }
     }
 
-    /// An unnumbered peer is where its connection comes from.
-    fn found_by(&mut self, connection: &Connection) {
-        if let (Some(_), Ok(remote)) = (self.settings.host.interface(), connection.stream().peer_addr()) {
-            self.target.peer.set_ip(remote.ip());
+    /// An unnumbered peer is where its connection comes from, and only that tells where BFD is to run: if it has to be Up
+    /// first, a later connection is taken.
+    fn recognise(&mut self, connection: &Connection) -> io::Result<()> {
+        let remote = connection.stream().peer_addr()?;
+        let (Some(_), IpAddr::V6(address)) = (self.settings.host.interface(), remote.ip()) else { return Ok(()) };
+        self.found_at(address);
+        match self.held_by_bfd() {
+            Some(why) => Err(io::Error::other(why)),
+            None => Ok(()),
         }
     }
 

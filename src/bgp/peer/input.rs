@@ -38,13 +38,17 @@ impl Peer {
     /// The router of an unnumbered peer is there. It may be another one than last time.
     fn found(&mut self, now: Instant, address: Ipv6Addr) {
         self.links.outgoing = Link::None;
+        self.found_at(address);
+        self.connect(now);
+    }
+
+    pub(super) fn found_at(&mut self, address: Ipv6Addr) {
         if self.target.peer.ip() != IpAddr::V6(address) {
             let (peer, description) = (self.settings.key(), self.settings.description());
             tracing::info!(%peer, description, %address, "router found");
             self.target.peer.set_ip(IpAddr::V6(address));
         }
         self.wiring.report.update(|status| status.found = Some(address));
-        self.connect(now);
     }
 
     fn connected(&mut self, now: Instant) {
