@@ -35,8 +35,8 @@ impl Peer {
             Admission::Take => {
                 let is_free = matches!(self.links.incoming, Link::None) && self.stopping.is_none();
                 // Where an unnumbered peer is, and BFD with it, only its connection tells.
-                let may_come = self.settings.host.interface().is_some() || !self.waits_for_bfd(now);
-                is_free && self.wiring.incoming.is_some() && may_come
+                let tells = self.settings.host.interface().is_some();
+                is_free && self.wiring.incoming.is_some() && (tells || !self.waits_for_bfd(now))
             }
             Admission::Refuse(_) => true,
             Admission::Wait => false,
