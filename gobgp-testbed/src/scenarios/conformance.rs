@@ -203,8 +203,27 @@ pub(super) enum Then {
     Confirmed,
     /// The session stays up, and nothing was wrong.
     Stays,
-    /// The session stays up, and a debug log line says this.
-    Noted(&'static str),
+    /// The session stays up, and a debug log line says this of the UPDATE.
+    Noted(Outcome, &'static str),
+}
+
+/// What became of an UPDATE with an error in it (RFC 7606 §2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// "Attribute discard": only the attribute is void.
+    Discarded,
+    /// "Treat-as-withdraw": the routes are, too.
+    Withdrawn,
+}
+
+impl Outcome {
+    /// What the log calls it.
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Discarded => "attribute discard",
+            Self::Withdrawn => "treat as withdraw",
+        }
+    }
 }
 
 /// One row's example.
@@ -284,19 +303,20 @@ impl Case {
                 let noted = noted(&vipcast.log().since(mark), port);
                 ensure!(noted.is_empty(), "the log has {noted:?}");
             }
-            Then::Noted(text) => {
+            Then::Noted(outcome, text) => {
                 still_up(&mut session, &routes)?;
                 let noted = noted(&vipcast.log().since(mark), port);
-                ensure!(noted == [*text], "the log has {noted:?}");
+                let expected = format!("outcome=\"{}\" error={text}", outcome.word());
+                ensure!(noted == [expected.clone()], "expected {expected:?}, but the log has {noted:?}");
             }
         }
         Ok(())
     }
 }
 
-/// What the log says was wrong with UPDATEs of the peer at this port.
+/// What the log says became of malformed UPDATEs of the peer at this port, and why.
 fn noted(log: &str, port: u16) -> Vec<String> {
-    let about = format!("received UPDATE is malformed peer={}:{port} error=", Net::Data.v4(NUMBER));
+    let about = format!("received UPDATE is malformed peer={}:{port} ", Net::Data.v4(NUMBER));
     log.lines().filter_map(|line| Some(line.split_once(&about)?.1.to_owned())).collect()
 }
 

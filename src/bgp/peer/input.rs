@@ -135,12 +135,12 @@ impl Peer {
     /// Errors in received routes do not concern us, but whoever looks for the reason of something wants to see them.
     fn note(&self, input: &Input) {
         if let Input::Received(Message::Update(update)) = input {
-            match &update.outcome {
-                Outcome::Accepted => {}
-                Outcome::AttributeDiscard(what) | Outcome::TreatAsWithdraw(what) => {
-                    tracing::debug!(peer = %self.settings.key(), error = %what, "received UPDATE is malformed");
-                }
-            }
+            let (outcome, what) = match &update.outcome {
+                Outcome::Accepted => return,
+                Outcome::AttributeDiscard(what) => ("attribute discard", what),
+                Outcome::TreatAsWithdraw(what) => ("treat as withdraw", what),
+            };
+            tracing::debug!(peer = %self.settings.key(), outcome, error = %what, "received UPDATE is malformed");
         }
     }
 }

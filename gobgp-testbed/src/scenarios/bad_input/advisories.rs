@@ -4,7 +4,8 @@ use anyhow::Result;
 
 use super::super::conformance::open::form;
 use super::super::conformance::update::{
-    as_path, attribute_on_two_octets, next_hop, noted, origin, reach_value, refused, route, route6, stays, two_octets,
+    as_path, attribute_on_two_octets, discarded, next_hop, origin, reach_value, refused, route, route6, stays,
+    two_octets, withdrawn,
 };
 use super::{AS, At, Case, Then, open_with, play};
 use crate::parts::scripted::wire::{
@@ -62,9 +63,13 @@ fn gobgp() -> Vec<Case> {
     let confederation = attribute(0x40, 2, &[3, 0]);
     let as4_first = [origin(), attribute(0xc0, 17, &[2, 1, 0, 1, 0, 0])].concat();
     vec![
-        noted("CVE-2026-30405: NEXT_HOP of 0", by_hop(&[]), "NEXT_HOP (3) is malformed, 0 octets: 0x"),
-        noted("CVE-2026-30405: NEXT_HOP of 3", by_hop(&[10, 77, 0]), "NEXT_HOP (3) is malformed, 3 octets: 0x0a4d00"),
-        noted(
+        withdrawn("CVE-2026-30405: NEXT_HOP of 0", by_hop(&[]), "NEXT_HOP (3) is malformed, 0 octets: 0x"),
+        withdrawn(
+            "CVE-2026-30405: NEXT_HOP of 3",
+            by_hop(&[10, 77, 0]),
+            "NEXT_HOP (3) is malformed, 3 octets: 0x0a4d00",
+        ),
+        withdrawn(
             "CVE-2026-37461: an IPv6 extended community of 1",
             route(&attribute(0xc0, 25, &[0])),
             "IPV6_EXTENDED_COMMUNITIES (25) is malformed, 1 octets: 0x00",
@@ -73,12 +78,12 @@ fn gobgp() -> Vec<Case> {
         refused("CVE-2026-41642: an unknown well-known attribute", route(&unknown), (3, 2), &unknown),
         stays("CVE-2026-41643: AS4_PATH before AS_PATH", attribute_on_two_octets(&as4_first)).open(two_octets()),
         stays("CVE-2026-42285: a refresh of what was never agreed on", route_refresh(16388, 71)),
-        noted(
+        withdrawn(
             "GHSA-frrj-87jh-2772: an empty confederation in the path",
             update(&[], &[origin(), confederation, next_hop()].concat(), &[24, 203, 0, 113]),
             "AS_PATH (2) is malformed, 2 octets: 0x0300",
         ),
-        noted(
+        withdrawn(
             "gobgp #3392: ORIGIN not transitive",
             update(&[], &[attribute(0, 1, &[0]), as_path(), next_hop()].concat(), &[24, 203, 0, 113]),
             "ORIGIN (1) has the wrong flags, 0x00",
@@ -95,10 +100,10 @@ fn frr_updates() -> Vec<Case> {
         stays("CVE-2023-38283: attribute 28 of nonsense", route(&attribute(0xc0, 28, &[0xff]))),
         stays("CVE-2023-40457: attribute 28 that is empty", route(&attribute(0xe0, 28, &[]))),
         stays("CVE-2023-4481: attribute 29 of nonsense", route(&attribute(0xc0, 29, &[4, 0xff, 0xff, 0]))),
-        noted("CVE-2023-41358: prefixes and no attributes", update(&[], &[], nlri), "ORIGIN (1) is missing"),
+        withdrawn("CVE-2023-41358: prefixes and no attributes", update(&[], &[], nlri), "ORIGIN (1) is missing"),
         stays("CVE-2023-41360: filters beyond the refresh", message(5, &[0, 1, 0, 1, 1, 64, 0xff, 0xff])),
         stays("CVE-2023-41360: filters without a length", message(5, &[0, 1, 0, 1, 1])),
-        noted(
+        withdrawn(
             "CVE-2023-46753: only an unknown transitive attribute",
             update(&[], &attribute(0xc0, 99, &[1]), nlri),
             "ORIGIN (1) is missing",
@@ -117,12 +122,12 @@ fn frr_updates() -> Vec<Case> {
             (3, 1),
             &[],
         ),
-        noted(
+        discarded(
             "CVE-2024-31948: Prefix-SID of nonsense",
             route(&attribute(0xc0, 40, &[1, 0])),
             "PREFIX_SID (40) is malformed, 2 octets: 0x0100",
         ),
-        noted(
+        withdrawn(
             "CVE-2024-44070: an attribute longer than what is left",
             update(&[], &overrun, nlri),
             "the attributes end in the middle of one",
@@ -146,8 +151,8 @@ fn frr_families() -> Vec<Case> {
         broken("CVE-2023-46752: MP_REACH_NLRI of 3", &[0, 2, 1]),
         broken("CVE-2023-46752: MP_REACH_NLRI of 4, next hop beyond", &[0, 2, 1, 16]),
         broken("CVE-2018-16230 (tcpdump): next hop of 255", &[0, 2, 1, 255, 0, 0]),
-        noted("CVE-2026-37458: a multicast next hop", mp(&martian), "MP_REACH_NLRI (14) has no usable next hop"),
-        noted(
+        withdrawn("CVE-2026-37458: a multicast next hop", mp(&martian), "MP_REACH_NLRI (14) has no usable next hop"),
+        withdrawn(
             "CVE-2026-37458: the next hop ::",
             mp(&reach_value(&[0; 16])),
             "MP_REACH_NLRI (14) has no usable next hop",
@@ -163,7 +168,7 @@ fn others() -> Vec<Case> {
     };
     vec![
         // The list of requirements says discard; RFC 9234 §5 says treat-as-withdraw.
-        noted(
+        withdrawn(
             "BIRD <= 2.0.8: ONLY_TO_CUSTOMER of 3",
             route(&attribute(0xc0, 35, &[0; 3])),
             "ONLY_TO_CUSTOMER (35) is malformed, 3 octets: 0x000000",

@@ -6,7 +6,7 @@ use anyhow::Result;
 
 pub(in super::super) use attributes::attribute_errors;
 
-use super::{AS, At, Case, HOLD, Then, open_with, play};
+use super::{AS, At, Case, HOLD, Outcome, Then, open_with, play};
 use crate::parts::scripted::wire::{attribute, capability, message, update};
 use crate::site::Site;
 
@@ -66,8 +66,14 @@ pub(in super::super) fn stays(name: &'static str, send: Vec<u8>) -> Case {
     Case::new(name, At::Established, send, Then::Stays)
 }
 
-pub(in super::super) fn noted(name: &'static str, send: Vec<u8>, text: &'static str) -> Case {
-    Case::new(name, At::Established, send, Then::Noted(text))
+/// The session stays up, the routes of the UPDATE are treated as withdrawn, for this reason.
+pub(in super::super) fn withdrawn(name: &'static str, send: Vec<u8>, text: &'static str) -> Case {
+    Case::new(name, At::Established, send, Then::Noted(Outcome::Withdrawn, text))
+}
+
+/// The session stays up, an attribute of the UPDATE is discarded, for this reason.
+pub(in super::super) fn discarded(name: &'static str, send: Vec<u8>, text: &'static str) -> Case {
+    Case::new(name, At::Established, send, Then::Noted(Outcome::Discarded, text))
 }
 
 /// A route with these attributes before the mandatory ones but ORIGIN, from a peer without four-octet AS numbers.
@@ -107,15 +113,19 @@ pub(in super::super) fn framing(site: &mut Site) -> Result<()> {
 pub(in super::super) fn mandatory(site: &mut Site) -> Result<()> {
     let with = |attributes: &[Vec<u8>]| update(&[], &attributes.concat(), PREFIX);
     let cases = [
-        noted("no attributes at all", with(&[]), "ORIGIN (1) is missing"),
-        noted("no ORIGIN", with(&[as_path(), next_hop()]), "ORIGIN (1) is missing"),
-        noted("no AS_PATH", with(&[origin(), next_hop()]), "AS_PATH (2) is missing"),
-        noted("no NEXT_HOP", with(&[origin(), as_path()]), "NEXT_HOP (3) is missing"),
-        noted("no LOCAL_PREF inside our AS", with(&[origin(), as_path(), next_hop()]), "LOCAL_PREF (5) is missing")
+        withdrawn("no attributes at all", with(&[]), "ORIGIN (1) is missing"),
+        withdrawn("no ORIGIN", with(&[as_path(), next_hop()]), "ORIGIN (1) is missing"),
+        withdrawn("no AS_PATH", with(&[origin(), next_hop()]), "AS_PATH (2) is missing"),
+        withdrawn("no NEXT_HOP", with(&[origin(), as_path()]), "NEXT_HOP (3) is missing"),
+        withdrawn("no LOCAL_PREF inside our AS", with(&[origin(), as_path(), next_hop()]), "LOCAL_PREF (5) is missing")
             .internal(),
         stays("all of them inside our AS", with(&[origin(), as_path(), next_hop(), local_pref()])).internal(),
-        noted("no ORIGIN of an IPv6 route", update(&[], &[as_path(), reach6()].concat(), &[]), "ORIGIN (1) is missing"),
-        noted(
+        withdrawn(
+            "no ORIGIN of an IPv6 route",
+            update(&[], &[as_path(), reach6()].concat(), &[]),
+            "ORIGIN (1) is missing",
+        ),
+        withdrawn(
             "no AS_PATH of an IPv6 route",
             update(&[], &[origin(), reach6()].concat(), &[]),
             "AS_PATH (2) is missing",
@@ -130,10 +140,14 @@ pub(in super::super) fn duplicates(site: &mut Site) -> Result<()> {
     let unreach = attribute(0x80, MP_UNREACH, b"\x00\x02\x01\x20\x20\x01\x0d\xb8");
     let mp = |attributes: &[Vec<u8>]| update(&[], &attributes.concat(), &[]);
     let cases = [
-        noted("ORIGIN", route(&origin()), "ORIGIN (1) is there twice"),
-        noted("ORIGIN, and the second one is malformed", route(&attribute(0x40, 1, &[9])), "ORIGIN (1) is there twice"),
-        noted("AS_PATH", route(&as_path()), "AS_PATH (2) is there twice"),
-        noted("an unknown one", route(&attribute(0xc0, 77, &[1]).repeat(2)), "attribute 77 is there twice"),
+        discarded("ORIGIN", route(&origin()), "ORIGIN (1) is there twice"),
+        discarded(
+            "ORIGIN, and the second one is malformed",
+            route(&attribute(0x40, 1, &[9])),
+            "ORIGIN (1) is there twice",
+        ),
+        discarded("AS_PATH", route(&as_path()), "AS_PATH (2) is there twice"),
+        discarded("an unknown one", route(&attribute(0xc0, 77, &[1]).repeat(2)), "attribute 77 is there twice"),
         refused("MP_REACH_NLRI", mp(&[origin(), as_path(), reach6(), reach6()]), MALFORMED_LIST, &[]),
         refused("MP_UNREACH_NLRI", mp(&[unreach.clone(), unreach]), MALFORMED_LIST, &[]),
     ];

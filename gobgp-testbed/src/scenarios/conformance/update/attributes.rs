@@ -2,8 +2,8 @@
 
 use anyhow::Result;
 
-use super::{MALFORMED_LIST, play, reach6, refused, route, stays, two_octets};
-use super::{MP_REACH, MP_UNREACH, OPTIONAL_ATTRIBUTE, PREFIX, REACH6, as_path, local_pref, next_hop, noted, origin};
+use super::{MALFORMED_LIST, discarded, play, reach6, refused, route, stays, two_octets, withdrawn};
+use super::{MP_REACH, MP_UNREACH, OPTIONAL_ATTRIBUTE, PREFIX, REACH6, as_path, local_pref, next_hop, origin};
 use crate::parts::scripted::wire::{attribute, update};
 use crate::scenarios::conformance::Case;
 use crate::site::Site;
@@ -19,9 +19,9 @@ fn in_place(code: u8, attribute: &[u8]) -> Vec<u8> {
 }
 
 fn well_known() -> Vec<Case> {
-    let origin = |name, flags, value: &[u8], text| noted(name, in_place(1, &attribute(flags, 1, value)), text);
-    let path = |name, flags, value: &[u8], text| noted(name, in_place(2, &attribute(flags, 2, value)), text);
-    let hop = |name, flags, value: &[u8], text| noted(name, in_place(3, &attribute(flags, 3, value)), text);
+    let origin = |name, flags, value: &[u8], text| withdrawn(name, in_place(1, &attribute(flags, 1, value)), text);
+    let path = |name, flags, value: &[u8], text| withdrawn(name, in_place(2, &attribute(flags, 2, value)), text);
+    let hop = |name, flags, value: &[u8], text| withdrawn(name, in_place(3, &attribute(flags, 3, value)), text);
     vec![
         origin("ORIGIN 3", 0x40, &[3], "ORIGIN (1) is malformed, 1 octets: 0x03"),
         origin("ORIGIN of 0 octets", 0x40, &[], "ORIGIN (1) is malformed, 0 octets: 0x"),
@@ -54,27 +54,28 @@ fn well_known() -> Vec<Case> {
 }
 
 fn optional() -> Vec<Case> {
-    let more = |name, flags, code, value: &[u8], text| noted(name, route(&attribute(flags, code, value)), text);
+    let more = |name, flags, code, value: &[u8], text| withdrawn(name, route(&attribute(flags, code, value)), text);
+    let void = |name, flags, code, value: &[u8], text| discarded(name, route(&attribute(flags, code, value)), text);
     let good = |name, flags, code, value: &[u8]| stays(name, route(&attribute(flags, code, value)));
     vec![
         more("MED of 3 octets", 0x80, 4, &[0; 3], "MULTI_EXIT_DISC (4) is malformed, 3 octets: 0x000000"),
         more("MED transitive", 0xc0, 4, &[0; 4], "MULTI_EXIT_DISC (4) has the wrong flags, 0xc0"),
         good("MED", 0x80, 4, &[0; 4]),
-        more("LOCAL_PREF from another AS", 0x40, 5, &[0; 4], "LOCAL_PREF (5) is not for an external peer"),
-        more("ATOMIC_AGGREGATE of 1 octet", 0x40, 6, &[0], "ATOMIC_AGGREGATE (6) is malformed, 1 octets: 0x00"),
+        void("LOCAL_PREF from another AS", 0x40, 5, &[0; 4], "LOCAL_PREF (5) is not for an external peer"),
+        void("ATOMIC_AGGREGATE of 1 octet", 0x40, 6, &[0], "ATOMIC_AGGREGATE (6) is malformed, 1 octets: 0x00"),
         good("ATOMIC_AGGREGATE", 0x40, 6, &[]),
-        more("AGGREGATOR of 6 octets", 0xc0, 7, &[1; 6], "AGGREGATOR (7) is malformed, 6 octets: 0x010101010101"),
+        void("AGGREGATOR of 6 octets", 0xc0, 7, &[1; 6], "AGGREGATOR (7) is malformed, 6 octets: 0x010101010101"),
         good("AGGREGATOR", 0xc0, 7, &[1; 8]),
         more("COMMUNITIES of 0 octets", 0xc0, 8, &[], "COMMUNITIES (8) is malformed, 0 octets: 0x"),
         more("COMMUNITIES of 3 octets", 0xc0, 8, &[0; 3], "COMMUNITIES (8) is malformed, 3 octets: 0x000000"),
         good("COMMUNITIES", 0xc0, 8, &[0; 8]),
-        more("ORIGINATOR_ID from another AS", 0x80, 9, &[1; 4], "ORIGINATOR_ID (9) is not for an external peer"),
-        more("CLUSTER_LIST from another AS", 0x80, 10, &[1; 4], "CLUSTER_LIST (10) is not for an external peer"),
+        void("ORIGINATOR_ID from another AS", 0x80, 9, &[1; 4], "ORIGINATOR_ID (9) is not for an external peer"),
+        void("CLUSTER_LIST from another AS", 0x80, 10, &[1; 4], "CLUSTER_LIST (10) is not for an external peer"),
         more("EXTENDED_COMMUNITIES of 7 octets", 0xc0, 16, &[0; 7], {
             "EXTENDED_COMMUNITIES (16) is malformed, 7 octets: 0x00000000000000"
         }),
         good("EXTENDED_COMMUNITIES", 0xc0, 16, &[0; 16]),
-        more("AS4_PATH where both have four octets", 0xc0, 17, &[2, 1, 0, 0, 253, 252], {
+        void("AS4_PATH where both have four octets", 0xc0, 17, &[2, 1, 0, 0, 253, 252], {
             "AS4_PATH (17) is not for a session with four-octet ASNs"
         }),
         more("IPV6_EXTENDED_COMMUNITIES of 8 octets", 0xc0, 25, &[0; 8], {
@@ -87,7 +88,7 @@ fn optional() -> Vec<Case> {
         more("ONLY_TO_CUSTOMER of 3 octets", 0xc0, 35, &[0; 3], {
             "ONLY_TO_CUSTOMER (35) is malformed, 3 octets: 0x000000"
         }),
-        more("PREFIX_SID cut off", 0xc0, 40, &[1, 0, 9, 0], "PREFIX_SID (40) is malformed, 4 octets: 0x01000900"),
+        void("PREFIX_SID cut off", 0xc0, 40, &[1, 0, 9, 0], "PREFIX_SID (40) is malformed, 4 octets: 0x01000900"),
         good("tunnel encapsulation, which we do not know", 0xc0, 23, &[0xff; 9]),
         good("attribute 28 of AS-wide fame", 0xc0, 28, &[0xff; 3]),
     ]
@@ -95,7 +96,7 @@ fn optional() -> Vec<Case> {
 
 /// From a peer in our own AS.
 fn internal() -> Vec<Case> {
-    let more = |name, attributes: &[Vec<u8>], text| noted(name, route(&attributes.concat()), text).internal();
+    let more = |name, attributes: &[Vec<u8>], text| withdrawn(name, route(&attributes.concat()), text).internal();
     vec![
         more("LOCAL_PREF of 3 octets", &[attribute(0x40, 5, &[0; 3])], {
             "LOCAL_PREF (5) is malformed, 3 octets: 0x000000"
@@ -124,12 +125,16 @@ fn two_octet() -> Vec<Case> {
     let with = |more: Vec<u8>| update(&[], &[origin(), path.clone(), next_hop(), more].concat(), PREFIX);
     vec![
         stays("AS_PATH in two octets", with(Vec::new())).open(two_octets()),
-        noted("AS_PATH in four octets", route(&[]), "AS_PATH (2) is malformed, 6 octets: 0x02010000fdfc")
+        withdrawn("AS_PATH in four octets", route(&[]), "AS_PATH (2) is malformed, 6 octets: 0x02010000fdfc")
             .open(two_octets()),
         stays("AS4_PATH", with(attribute(0xc0, 17, &[2, 1, 0, 1, 0, 0]))).open(two_octets()),
-        noted("AS4_PATH malformed", with(attribute(0xc0, 17, &[2, 9])), "AS4_PATH (17) is malformed, 2 octets: 0x0209")
-            .open(two_octets()),
-        noted(
+        discarded(
+            "AS4_PATH malformed",
+            with(attribute(0xc0, 17, &[2, 9])),
+            "AS4_PATH (17) is malformed, 2 octets: 0x0209",
+        )
+        .open(two_octets()),
+        discarded(
             "AS4_AGGREGATOR of 6 octets",
             with(attribute(0xc0, 18, &[1; 6])),
             "AS4_AGGREGATOR (18) is malformed, 6 octets: 0x010101010101",
@@ -153,10 +158,10 @@ fn multiprotocol() -> Vec<Case> {
         broken("MP_REACH_NLRI with a next hop of 0 octets", MP_REACH, &hop(0, &[])),
         broken("MP_REACH_NLRI with a next hop beyond it", MP_REACH, &hop(250, &[])),
         broken("MP_UNREACH_NLRI of 2 octets", MP_UNREACH, &[0, 2]),
-        noted("MP_REACH_NLRI by way of ::1", mp(&attribute(0x80, MP_REACH, &loopback)), {
+        withdrawn("MP_REACH_NLRI by way of ::1", mp(&attribute(0x80, MP_REACH, &loopback)), {
             "MP_REACH_NLRI (14) has no usable next hop"
         }),
-        noted("MP_REACH_NLRI transitive", mp(&attribute(0xc0, MP_REACH, REACH6)), {
+        withdrawn("MP_REACH_NLRI transitive", mp(&attribute(0xc0, MP_REACH, REACH6)), {
             "MP_REACH_NLRI (14) has the wrong flags, 0xc0"
         }),
         stays("MP_REACH_NLRI with a link-local next hop behind", mp(&attribute(0x80, MP_REACH, &hop(32, &[0xfd; 32])))),
@@ -172,9 +177,9 @@ fn blocks() -> Vec<Case> {
     let over = "the attributes end in the middle of one";
     let good = [origin(), as_path(), next_hop()].concat();
     vec![
-        noted("an attribute beyond the block", with(&[good.clone(), vec![0xc0, 77, 9, 1]].concat(), PREFIX), over),
-        noted("an attribute without its length", with(&[good.clone(), vec![0xc0, 77]].concat(), PREFIX), over),
-        noted("an extended length cut off", with(&[good, vec![0xd0, 77, 0]].concat(), PREFIX), over),
+        withdrawn("an attribute beyond the block", with(&[good.clone(), vec![0xc0, 77, 9, 1]].concat(), PREFIX), over),
+        withdrawn("an attribute without its length", with(&[good.clone(), vec![0xc0, 77]].concat(), PREFIX), over),
+        withdrawn("an extended length cut off", with(&[good, vec![0xd0, 77, 0]].concat(), PREFIX), over),
         refused("a malformed attribute, and no prefix", with(&attribute(0x40, 1, &[9]), &[]), MALFORMED_LIST, &[]),
         refused("attributes that end early, and no prefix", with(&[0x40], &[]), MALFORMED_LIST, &[]),
     ]
