@@ -89,7 +89,7 @@ pub(super) const ROWS: &[Scenario] = &[
     },
     Scenario {
         name: "20-keepalive",
-        shows: "RFC 4271 4.4: at a third of the hold time, never faster than one a second; hold time 0: none",
+        shows: "RFC 4271 4.4: a third of the hold time, or the configured interval; never faster than one a second; 0: none",
         run: Run::Site(timers::keepalive),
     },
     Scenario {

@@ -9,6 +9,7 @@ use super::{AS, FIRST_PORT, Stage, good_open, open_with, peer, read_routes, spec
 use crate::clock;
 use crate::parts::scripted::wire::{self, KEEPALIVE, capabilities};
 use crate::parts::scripted::{End, Event, Listener, SOON, Session};
+use crate::parts::vipcast::Spec;
 use crate::process::Process;
 use crate::scenarios::expect::figure;
 use crate::site::Site;
@@ -24,9 +25,14 @@ const fn millis(millis: u64) -> Duration {
 
 /// A vipcast and a listener for each of so many peers.
 fn start(site: &mut Site, peers: usize) -> Result<(std::rc::Rc<Process>, Stage)> {
+    start_with(site, peers, |spec| spec)
+}
+
+/// The same with more flags.
+fn start_with(site: &mut Site, peers: usize, more: impl FnOnce(Spec) -> Spec) -> Result<(std::rc::Rc<Process>, Stage)> {
     let stage = Stage::new(site, peers)?;
     let spec = (FIRST_PORT..).take(peers).fold(spec(site), |spec, port| spec.peer_text(peer(AS.into(), port)));
-    Ok((site.vipcast(1, &spec)?, stage))
+    Ok((site.vipcast(1, &more(spec))?, stage))
 }
 
 /// Does the same with all listeners at once.
@@ -106,10 +112,12 @@ fn range(what: &str, intervals: &[Duration]) -> Result<(Duration, Duration)> {
     Ok((*shortest, *longest))
 }
 
-/// Hold time 3: every second, no more; 9: every 3 s and up to a quarter less; 0: never.
+/// Hold time 3: every second, no more; 9: every 3 s and up to a quarter less; 30: as configured, every 4 s and up to a
+/// quarter less; 0: never.
 pub(in super::super) fn keepalive(site: &mut Site) -> Result<()> {
-    const HOLDS: [u16; 7] = [3, 3, 3, 9, 9, 9, 0];
-    let (_vipcast, stage) = start(site, HOLDS.len())?;
+    const HOLDS: [u16; 9] = [3, 3, 3, 9, 9, 9, 30, 30, 0];
+    let configured = |spec: Spec| spec.flag("bgpHoldTimer", 30).flag("bgpKeepAliveInterval", 4);
+    let (_vipcast, stage) = start_with(site, HOLDS.len(), configured)?;
     let heard = with_all(&stage.listeners, |index, listener| {
         let mut session = listener.accept(SOON)?;
         session.establish(&open_holding(*HOLDS.get(index).unwrap_or(&0)))?;
@@ -126,6 +134,8 @@ pub(in super::super) fn keepalive(site: &mut Site) -> Result<()> {
     let (shortest, longest) = range("hold time 9, times between KEEPALIVEs", &of(9))?;
     ensure!(shortest + EARLY > millis(2250) && longest < millis(3000) + SLACK, "not every 2.25 to 3 s");
     ensure!(longest - shortest > millis(20), "no jitter");
+    let (shortest, longest) = range("hold time 30, configured 4 s, times between KEEPALIVEs", &of(30))?;
+    ensure!(shortest + EARLY > millis(3000) && longest < millis(4000) + SLACK, "not every 3 to 4 s");
     ensure!(of(0).is_empty(), "hold time 0, and KEEPALIVEs came: {:?}", of(0));
     Ok(())
 }

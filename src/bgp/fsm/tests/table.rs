@@ -378,6 +378,9 @@ fn what_opens_amount_to() {
     let none = Negotiated { hold_time: None, keepalive: None, ..plain.clone() };
     assert_eq!(negotiate(config(), Open { hold_time: 0, ..bare.clone() }), Ok(none.clone()));
     assert_eq!(negotiate(Config { hold_time: 0, ..config() }, bare.clone()), Ok(none));
+    // The configured interval, where it is less than a third of the hold time.
+    let often = Negotiated { keepalive: Some(secs(2)), ..negotiated() };
+    assert_eq!(negotiate(Config { keepalive: secs(2), ..config() }, peer_open()), Ok(often));
     // The shorter hold time, and a third of it.
     let three = Negotiated { hold_time: Some(secs(3)), keepalive: Some(secs(1)), ..plain };
     assert_eq!(negotiate(config(), Open { hold_time: 3, ..bare }), Ok(three));
