@@ -118,7 +118,8 @@ impl Pulse {
 
     fn check(&self, whose: &str) -> Result<()> {
         println!("    figure: {whose}: {} KEEPALIVEs, at most {} ms apart", self.count, self.longest.as_millis());
-        ensure!(self.count > 1 && self.longest < Duration::from_millis(2500), "KEEPALIVEs were late");
+        // One is due every second (hold time 3); the rest is for a busy machine.
+        ensure!(self.count > 1 && self.longest < Duration::from_millis(1800), "KEEPALIVEs were late");
         Ok(())
     }
 }

@@ -228,6 +228,7 @@ pub(in super::super) fn send_hold(site: &mut Site) -> Result<()> {
         ensure!(clock::since(start) < SOON * 4, "the session still stands");
     };
     figure("hold time 3, a peer that reads nothing is given up, with the filling of buffers, after", took);
+    ensure!(took + EARLY > Duration::from_secs(3), "given up after {took:?}");
     let line = vipcast.log().wait_line(vipcast.began(), &["from=Established", "to=Idle"], SOON)?;
     let reason = line.split_once("reason=").map_or("", |(_, reason)| reason);
     println!("    the reason: {reason}");
