@@ -13,6 +13,7 @@ use super::expect::figure;
 use super::{Run, SOON, Scenario};
 use crate::cluster::Cluster;
 use crate::lab::{Cut, Net, VIP, VIP6, node_address};
+use crate::parts::capture::{Capture, What};
 use crate::parts::router::{Conf, Kind};
 use crate::parts::scripted::wire::{self, KEEPALIVE, attribute, capabilities, update};
 use crate::parts::scripted::{Event, Listener, Session};
@@ -217,6 +218,8 @@ fn beside(session: &mut Session, told: &AtomicBool) -> Result<Pulse> {
 
 /// The lease's renew deadline in [`Cluster::spec`].
 const RENEW_DEADLINE: Duration = Duration::from_secs(3);
+/// How late its end may be seen.
+const SLACK: Duration = Duration::from_millis(500);
 
 fn zero_window(cluster: &mut Cluster) -> Result<()> {
     let gobgpd = cluster.site.router(Kind::Gobgpd, Conf::new(Kind::Gobgpd))?;
@@ -233,6 +236,7 @@ fn zero_window(cluster: &mut Cluster) -> Result<()> {
     println!("    {stuck} bytes wait in vipcast's socket");
 
     let node = cluster.site.node(1)?.clone();
+    let capture = Capture::start(&node, Net::Data)?;
     let cut = clock::now();
     cluster.site.lab.cut(&node, Net::Management, Cut::Both)?;
     // The peer goes on speaking, and reads nothing: only a reset ends this.
@@ -248,14 +252,25 @@ fn zero_window(cluster: &mut Cluster) -> Result<()> {
     figure("the VIPs are unbound after", clock::since(cut));
     gobgpd.wait_gone(PREFIX, None, SOON)?;
     gobgpd.wait_established(node_address(1), SOON)?;
-    let slack = Duration::from_millis(500);
-    ensure!(reset < RENEW_DEADLINE + slack, "the connection stood beyond the entitlement");
+    ensure!(reset < RENEW_DEADLINE + SLACK, "the connection stood beyond the entitlement");
+    told_in_time(&capture, cut)?;
     let line = vipcast.log().wait_line(vipcast.began(), &["from=Established", "to=Idle"], SOON)?;
     ensure!(
         line.ends_with("the entitlement ran out before a withdrawal was delivered: connection reset"),
         "the reason is {line:?}"
     );
     vipcast.alive()
+}
+
+/// The healthy peer does not wait for the one that is stuck: its withdrawal leaves before the entitlement ends.
+fn told_in_time(capture: &Capture, cut: Duration) -> Result<()> {
+    let healthy = Kind::Gobgpd.address();
+    let withdrawal =
+        capture.wait("a withdrawal to gobgpd", cut, SOON, |seen| seen.to == healthy && seen.what == What::Withdraw)?;
+    let took = withdrawal.at.saturating_sub(cut);
+    figure("a healthy peer is told the withdrawal after", took);
+    ensure!(took < RENEW_DEADLINE + SLACK, "the withdrawal came after the entitlement");
+    Ok(())
 }
 
 /// So much in vipcast's socket is no pause between two segments.
