@@ -181,8 +181,9 @@ impl State {
 pub enum Input {
     /// Begin, at once.
     Start,
-    /// End the session in good order and do not dial again.
-    Stop(Stop),
+    /// End the session in good order and do not dial again: Cease, Administrative Shutdown, with this text for the
+    /// peer's operator (RFC 9003); empty: none.
+    Stop(String),
     /// End the session in good order and make another.
     Reset(Reset),
     /// The peer's other connection is kept instead of this one (RFC 4271 §6.8).
@@ -199,15 +200,6 @@ pub enum Input {
     Blocked,
     /// The peer took bytes.
     Unblocked,
-}
-
-/// Why a session is ended by us in good order.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Stop {
-    /// Cease, Administrative Shutdown, with this text for the peer's operator (RFC 9003); empty: none.
-    Shutdown(String),
-    /// Cease, Peer De-configured.
-    Deconfigured,
 }
 
 /// Why a session is ended by us to be made again.

@@ -5,7 +5,7 @@ use std::mem;
 use super::negotiation::SHORTEST_KEEPALIVE;
 use super::{
     Action, CONNECT_TIMEOUT, Close, Fsm, Input, Negotiated, OPEN_TIMEOUT, Reason, Reset, STABLE_AFTER, Side, State,
-    StateName, Stop, Timers,
+    StateName, Timers,
 };
 use crate::bgp::backoff;
 use crate::time::Instant;
@@ -148,7 +148,7 @@ impl Fsm {
     fn open_sent(&mut self, now: Instant, hold: Instant, input: Input) -> State {
         const FROM: StateName = StateName::OpenSent;
         match input {
-            Input::Stop(stop) => self.stop(FROM, &stop),
+            Input::Stop(text) => self.stop(FROM, &text),
             Input::Reset(reset) => self.reset(now, FROM, reset),
             Input::Yield => self.give_way(now, FROM),
             Input::Down(why) => self.lost(now, FROM, why),
@@ -166,7 +166,7 @@ impl Fsm {
     fn open_confirm(&mut self, now: Instant, negotiated: Negotiated, mut timers: Timers, input: Input) -> State {
         const FROM: StateName = StateName::OpenConfirm;
         match input {
-            Input::Stop(stop) => self.stop(FROM, &stop),
+            Input::Stop(text) => self.stop(FROM, &text),
             Input::Reset(reset) => self.reset(now, FROM, reset),
             Input::Yield => self.give_way(now, FROM),
             Input::Down(why) => self.lost(now, FROM, why),
@@ -197,7 +197,7 @@ impl Fsm {
     fn established(&mut self, now: Instant, mut up: Up, input: Input) -> State {
         const FROM: StateName = StateName::Established;
         match input {
-            Input::Stop(stop) => self.stop(FROM, &stop),
+            Input::Stop(text) => self.stop(FROM, &text),
             Input::Reset(reset) => {
                 self.settle(now, up.since);
                 self.reset(now, FROM, reset)
@@ -294,8 +294,8 @@ impl Fsm {
     }
 
     /// We end the session in good order.
-    fn stop(&mut self, from: StateName, stop: &Stop) -> State {
-        let cease = stop.notification();
+    fn stop(&mut self, from: StateName, text: &str) -> State {
+        let cease = Notification::administrative_shutdown(text);
         self.act(Action::Send(Outgoing::Notification(cease.clone())));
         self.act(Action::Close(Close::Deliver));
         self.enter(from, State::Idle { retry_at: None }, Reason::Sent(cease))
@@ -418,13 +418,4 @@ enum Tick {
 /// looks into a message, so that one with errors in it is answered the same.
 fn unexpected(state: ErrorCode, message: &Message) -> Notification {
     Notification::unexpected_message(state, message.kind())
-}
-
-impl Stop {
-    fn notification(&self) -> Notification {
-        match self {
-            Self::Shutdown(text) => Notification::administrative_shutdown(text),
-            Self::Deconfigured => Notification::plain(error::CEASE_PEER_DECONFIGURED),
-        }
-    }
 }

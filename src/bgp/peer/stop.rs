@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::Peer;
 use super::link::Link;
-use crate::bgp::fsm::{Input, Side, StateName, Stop};
+use crate::bgp::fsm::{Input, Side, StateName};
 use crate::clock;
 use crate::time::Instant;
 
@@ -146,7 +146,7 @@ impl Peer {
             for side in Side::ALL {
                 self.links[side].close_by(deadline);
             }
-            self.fsm.tell(now, &Input::Stop(Stop::Shutdown(text)));
+            self.fsm.tell(now, &Input::Stop(text));
         }
     }
 }

@@ -75,9 +75,6 @@ pub mod error {
     pub const CEASE_HARD_RESET: ErrorCode = (6, 9);
     /// RFC 9384 §2.
     pub const CEASE_BFD_DOWN: ErrorCode = (6, 10);
-
-    /// RFC 9687 §3.
-    pub const SEND_HOLD_TIMER_EXPIRED: ErrorCode = (8, 0);
 }
 
 /// The longest text RFC 9003 §2 has room for, in octets.
@@ -102,22 +99,10 @@ impl Notification {
         Self::with_data(error::CEASE_ADMINISTRATIVE_SHUTDOWN, communication(text))
     }
 
-    /// Cease 6/4 with a text, as [`Self::administrative_shutdown`].
-    #[must_use]
-    pub fn administrative_reset(text: &str) -> Self {
-        Self::with_data(error::CEASE_ADMINISTRATIVE_RESET, communication(text))
-    }
-
     /// The peer was silent for the hold time.
     #[must_use]
     pub const fn hold_timer_expired() -> Self {
         Self::plain(error::HOLD_TIMER_EXPIRED)
-    }
-
-    /// The peer did not take what we sent.
-    #[must_use]
-    pub const fn send_hold_timer_expired() -> Self {
-        Self::plain(error::SEND_HOLD_TIMER_EXPIRED)
     }
 
     /// A message that the state does not allow: `error` is one of the three `UNEXPECTED_IN_…`.

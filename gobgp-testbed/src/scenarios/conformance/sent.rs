@@ -156,6 +156,11 @@ pub(in super::super) fn refresh(site: &mut Site) -> Result<()> {
 }
 
 /// Withdrawals, Cease 6/2 with its text, end; from each state what it can say.
+///
+/// Of the other subcodes, 6/5 and 6/7 are in the row of collisions, 6/10 in BFD's scenarios, and 6/6 (a password that
+/// changed) in the unit tests of the state machine. 6/3 and 6/4 cannot be sent: peers are not reconfigured, nor sessions
+/// reset on command, while the process runs. Nor can 6/1, 6/8 and 6/9: no route is kept, so there is no limit to
+/// them, and no graceful restart is spoken. They are only read.
 pub(in super::super) fn cease(site: &mut Site) -> Result<()> {
     let (vipcast, mut sessions) = start(site, &[AS.into(); 3], NODE_AS)?;
     let [up, confirmed, opened] = sessions.as_mut_slice() else { anyhow::bail!("three sessions are needed") };

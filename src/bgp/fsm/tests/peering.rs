@@ -268,9 +268,9 @@ fn orders_are_for_both() {
     }
     assert!(!peering.is_stopped());
     taken(&mut peering);
-    peering.tell(T0, &Input::Stop(Stop::Deconfigured));
+    peering.tell(T0, &Input::Stop(String::new()));
     let ends = |side| {
-        let cease = Notification::plain(error::CEASE_PEER_DECONFIGURED);
+        let cease = Notification::administrative_shutdown("");
         [
             (side, send_notification(cease.clone())),
             (side, Action::Close(Close::Deliver)),

@@ -10,8 +10,7 @@ const LATER: Duration = Duration::from_secs(2);
 fn inputs() -> Vec<(&'static str, Input)> {
     vec![
         ("start", Input::Start),
-        ("shutdown", Input::Stop(Stop::Shutdown("maintenance".into()))),
-        ("deconfigured", Input::Stop(Stop::Deconfigured)),
+        ("shutdown", Input::Stop("maintenance".into())),
         ("bfd down", Input::Reset(Reset::BfdDown)),
         ("config change", Input::Reset(Reset::ConfigChange)),
         ("yield", Input::Yield),
@@ -112,10 +111,6 @@ fn shutdown() -> Notification {
     Notification::administrative_shutdown("maintenance")
 }
 
-fn deconfigured() -> Notification {
-    Notification::plain(error::CEASE_PEER_DECONFIGURED)
-}
-
 #[test]
 fn idle() {
     let dial = vec![Action::Dial, changed(Idle, Connect, Reason::Started)];
@@ -135,7 +130,7 @@ fn active() {
     );
     let effects = inputs().into_iter().map(|(name, _)| {
         let effect = match name {
-            "shutdown" | "deconfigured" => stopped.clone(),
+            "shutdown" => stopped.clone(),
             "connected" => Some(opened.clone()),
             _ => None,
         };
@@ -194,8 +189,7 @@ fn connect() {
         Connect,
         vec![
             ("start", None),
-            ("shutdown", stopped.clone()),
-            ("deconfigured", stopped),
+            ("shutdown", stopped),
             ("bfd down", None),
             ("config change", changed_config),
             ("yield", Some((paused(0), vec![Action::Close(Close::Drop), changed(Connect, Idle, Reason::Yielded)]))),
@@ -233,7 +227,6 @@ fn open_sent() {
         vec![
             ("start", None),
             ("shutdown", ceased(OpenSent, shutdown())),
-            ("deconfigured", ceased(OpenSent, deconfigured())),
             ("bfd down", refused(OpenSent, 0, Notification::plain((6, 10)))),
             ("config change", redialled(OpenSent)),
             ("yield", gives_way(OpenSent, 0)),
@@ -271,7 +264,6 @@ fn open_confirm() {
         vec![
             ("start", None),
             ("shutdown", ceased(OpenConfirm, shutdown())),
-            ("deconfigured", ceased(OpenConfirm, deconfigured())),
             ("bfd down", refused(OpenConfirm, 1, Notification::plain((6, 10)))),
             ("config change", redialled(OpenConfirm)),
             ("yield", gives_way(OpenConfirm, 1)),
@@ -301,7 +293,6 @@ fn established() {
         vec![
             ("start", None),
             ("shutdown", ceased(Established, shutdown())),
-            ("deconfigured", ceased(Established, deconfigured())),
             ("bfd down", refused(Established, 1, Notification::plain((6, 10)))),
             ("config change", redialled(Established)),
             ("yield", gives_way(Established, 1)),

@@ -11,7 +11,8 @@ fn text_is_shown_with_its_name_and_numbers() {
 
 #[test]
 fn text_of_a_peer_cannot_break_a_line_or_a_terminal() {
-    let reset = Notification::administrative_reset("a\nb\u{1b}[2J\"\u{202e}ü");
+    let cease = Notification::administrative_shutdown("a\nb\u{1b}[2J\"\u{202e}ü");
+    let reset = Notification::with_data(error::CEASE_ADMINISTRATIVE_RESET, cease.data);
     assert_eq!(reset.to_string(), r#"Cease/Administrative Reset (6/4): "a\nb\u{1b}[2J\"\u{202e}ü""#);
 }
 
@@ -62,12 +63,12 @@ fn unknown_codes_are_numbers() {
     assert_eq!(notification((6, 99), "").to_string(), "Cease/subcode 99 (6/99)");
     assert_eq!(notification((4, 0), "").to_string(), "Hold Timer Expired (4/0)");
     assert_eq!(notification((5, 0), "").to_string(), "Finite State Machine Error (5/0)");
+    assert_eq!(notification((8, 0), "").to_string(), "Send Hold Timer Expired (8/0)");
 }
 
 #[test]
 fn each_one_we_send_is_what_its_rfc_says() {
     assert_eq!(Notification::hold_timer_expired(), notification((4, 0), ""));
-    assert_eq!(Notification::send_hold_timer_expired(), notification((8, 0), ""));
     let unexpected = [
         (error::UNEXPECTED_IN_OPEN_SENT, MessageType::Update, notification((5, 1), "02")),
         (error::UNEXPECTED_IN_OPEN_CONFIRM, MessageType::Open, notification((5, 2), "01")),
