@@ -1,5 +1,7 @@
 //! What passes a host's device on BGP's port: tcpdump's file, read as BGP messages with their times.
 
+mod datagram;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -11,6 +13,8 @@ use crate::host::Host;
 use crate::lab::Net;
 use crate::process::Process;
 use crate::{clock, wait};
+
+pub use datagram::Datagram;
 
 /// What was seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,8 +114,8 @@ impl Capture {
         Self::of(host, net, "tcp port 179")
     }
 
-    /// The same of what this filter of tcpdump's lets through. Only TCP is read here; the rest is for who reads
-    /// [`Capture::file`].
+    /// The same of what this filter of tcpdump's lets through. TCP is read here and UDP by [`Capture::datagrams`]; the rest is for
+    /// who reads [`Capture::file`].
     ///
     /// # Errors
     /// When tcpdump is missing, does not start, or does not know the filter.

@@ -1,6 +1,7 @@
 //! Scenarios 30 to 32: BFD with FRR's bfdd and BIRD.
 
 mod path;
+mod wire;
 
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -21,6 +22,7 @@ use crate::site::{PREFIX, Site};
 
 pub(crate) use path::moment;
 pub(super) use path::{bounces, cut, spoofed};
+pub(super) use wire::{never_up, pace};
 
 /// The node that everything is about.
 pub(crate) const NODE: u8 = 1;
@@ -169,7 +171,7 @@ pub(super) fn multihop(site: &mut Site) -> Result<()> {
         expect_negotiated((router, &vipcast), (node, *peer), (FAST, FAST))?;
         router.wait_best(PREFIX, node, SOON)?;
     }
-    Ok(())
+    routers.iter().try_for_each(|(router, peer)| wire::spoofed_from_afar(site, router, &vipcast, *peer))
 }
 
 /// FRR's operator takes BFD down: BGP stays. vipcast leaves: FRR is told that this, too, is meant, and reads our Cease.
@@ -239,13 +241,13 @@ fn holdings(vipcast: &Process) -> Result<(usize, usize)> {
     Ok((count("task")?, count("fd")?))
 }
 
-/// Sends one BFD packet from the host's own address to a port of `to`: Down, of nobody's session.
-fn send_down(host: &Host, from: IpAddr, to: IpAddr) -> Result<()> {
+/// Sends one BFD packet from an address of the host's to `to`: Down, of nobody's session.
+fn send_down(host: &Host, from: IpAddr, to: (IpAddr, u16), ttl: u32) -> Result<()> {
     const DOWN: [u8; 24] = [0x20, 0x40, 3, 24, 0, 0, 0, 9, 0, 0, 0, 0, 0, 15, 66, 64, 0, 15, 66, 64, 0, 0, 0, 0];
     host.inside(|| {
         let socket = std::net::UdpSocket::bind((from, 0))?;
-        socket.set_ttl(255)?;
-        socket.send_to(&DOWN, (to, 3784))?;
+        socket.set_ttl(ttl)?;
+        socket.send_to(&DOWN, to)?;
         Ok(())
     })
 }

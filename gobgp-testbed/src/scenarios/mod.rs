@@ -348,10 +348,24 @@ const ALL: &[Scenario] = &[
         shows: "BFD with FRR and BIRD at different rates, IPv4 and IPv6: the negotiated figures at both ends, also after a change",
         run: Run::Site(bfd::negotiated),
     },
-    Scenario { name: "30-bfd-multihop", shows: "BFD with FRR and BIRD two hops away", run: Run::Site(bfd::multihop) },
+    Scenario {
+        name: "30-bfd-pace",
+        shows: "on the wire: packets at 75 to 100 % of the negotiated interval",
+        run: Run::Site(bfd::pace),
+    },
+    Scenario {
+        name: "30-bfd-multihop",
+        shows: "BFD with FRR and BIRD two hops away, on port 4784; a packet from farther than the session may be: ignored and said",
+        run: Run::Site(bfd::multihop),
+    },
+    Scenario {
+        name: "31-bfd-never-up",
+        shows: "routers without BFD: their sessions come up and stay, our packets come once a second",
+        run: Run::Site(bfd::never_up),
+    },
     Scenario {
         name: "31-bfd-cut",
-        shows: "a path cut without carrier loss: BFD notices, the session ends with Cease 6/10, the route returns",
+        shows: "a path cut without carrier loss, both ways or one: BFD notices, or hears it from the router; Cease 6/10, the route returns",
         run: Run::Site(bfd::cut),
     },
     Scenario {

@@ -16,20 +16,22 @@ use crate::{clock, wait};
 /// How often the router bounces.
 const BOUNCES: u64 = 20;
 
-/// Cut without carrier loss: noticed, told with 6/10 towards the router, and everything back when it heals.
+/// Cut without carrier loss: noticed here or by the router, told with 6/10 towards the router, and everything back when
+/// it heals.
 pub(in super::super) fn cut(site: &mut Site) -> Result<()> {
     let pairs = Pair::start(site, &[Kind::Frr, Kind::Bird], FAST)?;
     let node = site.node(NODE)?.clone();
-    // What comes to the node is dropped, what it sends arrives: so the Cease can be seen to leave.
-    for cut in [Cut::Both, Cut::ToHost] {
+    let (silence, word) = ("no packet of the peer for 150 ms", "the peer says Down: Control Detection Time Expired");
+    // Where what comes to the node is dropped, what it sends arrives: so the Cease can be seen to leave. Where what it
+    // sends is dropped, the router notices first, and says so.
+    for (cut, cause) in [(Cut::Both, silence), (Cut::ToHost, silence), (Cut::FromHost, word)] {
         let capture = Capture::start(&node, Net::Data)?;
         let watches: Vec<Watch<'_>> = pairs.iter().map(|pair| Watch::new(&pair.vipcast, pair.peer)).collect();
         let mark = pairs.first().context("a pair")?.vipcast.log().mark();
         let start = clock::now();
         site.lab.cut(&node, Net::Data, cut)?;
         for (pair, watch) in pairs.iter().zip(&watches) {
-            let said =
-                pair.wait_said(mark, &["BFD: the path to the peer failed", "no packet of the peer for 150 ms"])?;
+            let said = pair.wait_said(mark, &["BFD: the path to the peer failed", cause])?;
             let noticed = moment(&said)?.saturating_sub(start);
             figure(&format!("{cut:?} cut, {}: from the cut to the alarm", pair.router.kind()), noticed);
             let reason = watch.wait_failure()?;
@@ -96,7 +98,7 @@ pub(in super::super) fn spoofed(site: &mut Site) -> Result<()> {
     far.ip(&format!("address add {}/32 dev lo", pair.peer))?;
     let watch = Watch::new(&pair.vipcast, pair.peer);
     let mark = pair.vipcast.log().mark();
-    send_down(&far, pair.peer, pair.node)?;
+    send_down(&far, pair.peer, (pair.node, 3784), 255)?;
     pair.wait_said(mark, &["BFD ignores packets from the peer's address", "TTL 254, expected 255"])?;
     wait::holds("BFD and the session", Duration::from_secs(1), || {
         let failed = pair.vipcast.log().since(mark).lines().any(|line| line.contains("BFD state changed"));
@@ -104,7 +106,7 @@ pub(in super::super) fn spoofed(site: &mut Site) -> Result<()> {
         watch.undisturbed()
     })?;
     // The same packet from the router's own host does end it: it was a good one but for its TTL.
-    send_down(pair.router.host(), pair.peer, pair.node)?;
+    send_down(pair.router.host(), pair.peer, (pair.node, 3784), 255)?;
     pair.wait_said(mark, &["BFD: the path to the peer failed", "the peer says Down"])?;
     pair.wait_up()?;
     Ok(())
