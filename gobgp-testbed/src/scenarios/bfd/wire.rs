@@ -82,7 +82,7 @@ pub(in super::super) fn never_up(site: &mut Site) -> Result<()> {
     for kind in KINDS {
         paced(&seen, node, kind.address(), Duration::from_secs(1))?;
     }
-    let text = vipcast.log().text();
+    let text = vipcast.said();
     ensure!(!text.lines().any(|line| line.contains("BFD state changed")), "BFD was up: {text}");
     Ok(())
 }
