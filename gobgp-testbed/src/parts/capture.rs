@@ -120,9 +120,22 @@ impl Capture {
     /// # Errors
     /// When tcpdump is missing, does not start, or does not know the filter.
     pub fn of(host: &Host, net: Net, filter: &str) -> Result<Self> {
+        Self::on(host, net.device(), filter)
+    }
+
+    /// The same on all devices of a host, those to come included, for who reads [`Capture::file`]: its frames have
+    /// another header than Ethernet's.
+    ///
+    /// # Errors
+    /// As [`Capture::of`].
+    pub fn everywhere(host: &Host, filter: &str) -> Result<Self> {
+        Self::on(host, "any", filter)
+    }
+
+    fn on(host: &Host, device: &str, filter: &str) -> Result<Self> {
         let file = host.file("bgp.pcap");
         let process = host.spawn("tcpdump", Path::new("tcpdump"), |command| {
-            command.args(["-i", net.device(), "-U", "--immediate-mode", "--time-stamp-precision=nano", "-Z", "root"]);
+            command.args(["-i", device, "-U", "--immediate-mode", "--time-stamp-precision=nano", "-Z", "root"]);
             command.arg("-w").arg(&file).arg(filter);
         })?;
         process.log().wait_line(process.began(), &["listening on"], Duration::from_secs(10))?;

@@ -149,7 +149,7 @@ fn says(file: &File, filter: &str, node: IpAddr) -> Result<()> {
 }
 
 /// The fields of all packets that the filter lets through, a line each: `one|two`, several values by commas.
-fn read(file: &File, filter: &str, fields: &[&str]) -> Result<Vec<String>> {
+pub(super) fn read(file: &File, filter: &str, fields: &[&str]) -> Result<Vec<String>> {
     let mut tshark = Command::new("tshark");
     tshark.arg("-r").arg(file).args(["-Y", filter, "-T", "fields", "-E", "separator=|"]);
     tshark.args(fields.iter().flat_map(|field| ["-e", field]));

@@ -113,7 +113,7 @@ fn routes_are_there(site: &Site, router: &Router, node: &Host, ours: Ipv6Addr) -
     Ok(())
 }
 
-fn link_local(host: &Host, device: &str) -> Result<Ipv6Addr> {
+pub(super) fn link_local(host: &Host, device: &str) -> Result<Ipv6Addr> {
     let all = host.addresses(device)?;
     let found = all.iter().find_map(|address| match address {
         IpAddr::V6(v6) => Some(*v6).filter(Ipv6Addr::is_unicast_link_local),
