@@ -13,7 +13,7 @@ use tokio::sync::watch;
 
 use crate::announce::Announcer;
 use crate::bgp::Speaker;
-use crate::config::Config;
+use crate::config::{Config, PeerConfig};
 use crate::net::{Addresses, Identity, router_id};
 use crate::shutdown::Signals;
 use crate::vip::Vip;
@@ -92,7 +92,7 @@ fn announce_start(config: &Config, interface: &str, router_id: Ipv4Addr) {
         interface,
         local_as = config.bgp.local_as,
         %router_id,
-        peers = list(config.bgp.peers.iter().map(|peer| format!("{}:{}", peer.host, peer.port)).collect()),
+        peers = list(config.bgp.peers.iter().map(PeerConfig::name).collect()),
         election,
         "starting"
     );

@@ -84,7 +84,7 @@ impl Trial {
 
 /// All cells of one router at once.
 fn try_all(lab: &Lab, kind: Kind) -> Result<Vec<(Cell, Verdict)>> {
-    let middle = lab.forwarding_host("middle", &[(Net::Data, 9), (Net::Far, 9)])?;
+    let _middle = lab.forwarding_host("middle", &[(Net::Data, 9), (Net::Far, 9)])?;
     let near = lab.host("near", &[(Net::Data, 99)])?;
     let distant = lab.host("distant", &[(Net::Far, 99)])?;
     default_via(&distant, Net::Far)?;
@@ -106,7 +106,6 @@ fn try_all(lab: &Lab, kind: Kind) -> Result<Vec<(Cell, Verdict)>> {
     println!("  up: {:.1} s", clock::since(start).as_secs_f64());
     stay(&mut trials)?;
     change_and_go(&router, &mut trials)?;
-    let _ = middle;
     Ok(trials.into_iter().map(|trial| (trial.cell, Verdict::of(trial.cell, trial.failure))).collect())
 }
 

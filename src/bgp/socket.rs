@@ -91,8 +91,7 @@ impl Target {
     /// Whether the peer is on no network of this node, while our packets get past no router (TTL 1), or its must not.
     #[must_use]
     pub fn is_out_of_reach(&self) -> bool {
-        let on_link = |all: Vec<LocalAddress>| all.iter().any(|local| is_on_link(local, self.peer.ip()));
-        (self.ttl == 1 || self.lowest_ttl == Some(u8::MAX)) && sockopt::local_addresses().is_ok_and(|all| !on_link(all))
+        (self.ttl == 1 || self.lowest_ttl == Some(u8::MAX)) && is_on_our_link(self.peer.ip()).is_ok_and(|is| !is)
     }
 
     /// Gives a connection that the peer made the options of one that we make. Its key, if there is one, it has from
@@ -214,6 +213,11 @@ impl Target {
     fn failed(&self, step: &'static str, source: io::Error) -> Error {
         Error::Socket { peer: self.peer.into(), step, source }
     }
+}
+
+/// Whether an address is on a network of this node.
+pub(super) fn is_on_our_link(address: IpAddr) -> io::Result<bool> {
+    Ok(sockopt::local_addresses()?.iter().any(|local| is_on_link(local, address)))
 }
 
 fn is_on_link(local: &LocalAddress, peer: IpAddr) -> bool {

@@ -56,7 +56,7 @@ fn mistakes(flags: &[(&str, &str)], variables: &[(&str, &str)]) -> Vec<String> {
 /// A peer as plain values: address and port, AS, password, multihop, source.
 fn peers(config: &Config) -> Vec<(String, u32, Option<String>, bool, Source)> {
     let plain = |peer: &PeerConfig| {
-        let at = format!("{}:{}", peer.host, peer.port);
+        let at = peer.name();
         let password = peer.password.as_ref().map(|p| p.expose_secret().to_owned());
         (at, peer.asn.unwrap_or_default(), password, peer.hops == Hops::Multihop, peer.source.clone())
     };

@@ -94,6 +94,12 @@ pub struct PeerConfig {
 }
 
 impl PeerConfig {
+    /// What messages call it: where it is, and its port.
+    #[must_use]
+    pub fn name(&self) -> String {
+        format!("{}:{}", self.host, self.port)
+    }
+
     /// A peer that we dial, with nothing special about it. A session with an unnumbered one runs over IPv6, so its IPv4
     /// routes have an IPv6 next hop.
     #[must_use]

@@ -3,15 +3,12 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use ipnetwork::IpNetwork;
-
 use super::Peer;
 use crate::bgp::bfd::session::View;
 use crate::bgp::bfd::{Handle, Path, Reach, Service, Status};
 use crate::bgp::fsm::{Input, Reset, STABLE_AFTER, Side, State};
 use crate::bgp::settings::{Connect, Hops, LocalEnd, PeerSettings};
-use crate::bgp::socket::is_link_local;
-use crate::bgp::sockopt;
+use crate::bgp::socket::{is_link_local, is_on_our_link};
 use crate::time::Instant;
 use crate::wire::bfd;
 
@@ -85,7 +82,7 @@ impl Peer {
             LocalEnd::Interface(name) => Some(name.clone()),
             LocalEnd::Any | LocalEnd::Address(_) => None,
         };
-        let reach = reach(self.settings.hops, self.ibgp, || is_on_link(remote.ip()));
+        let reach = reach(self.settings.hops, self.ibgp, || is_neighbour(remote.ip()));
         let path = Path { local: local.ip(), remote: remote.ip(), scope, interface, reach };
         if bfd.path.as_ref() != Some(&path) {
             bfd.handle.aim(path.clone());
@@ -132,14 +129,14 @@ impl Peer {
         let Some(bfd) = &mut self.bfd else { return };
         let status = bfd.handle.status();
         let before = std::mem::replace(&mut bfd.told, status.clone());
-        if status.failures > before.failures {
+        let has_failed = status.failures > before.failures;
+        if has_failed {
             let was_up = before.view.state == bfd::State::Up;
             bfd.is_steady = was_up && status.since - before.since >= STABLE_AFTER;
         }
         let is_steady = bfd.is_steady;
-        self.log_bfd(&before, &status);
+        self.log_bfd(&before, &status, has_failed);
         let has_come_up = status.ups > before.ups && status.view.state == bfd::State::Up;
-        let has_failed = status.failures > before.failures;
         self.wiring.report.update(|of_peer| of_peer.bfd = Some(status));
         if has_failed {
             self.fsm.tell(now, &Input::Reset(Reset::BfdDown));
@@ -155,11 +152,11 @@ impl Peer {
         }
     }
 
-    fn log_bfd(&self, before: &Status, status: &Status) {
+    fn log_bfd(&self, before: &Status, status: &Status, has_failed: bool) {
         let (peer, description) = (self.settings.key(), self.settings.description());
         let View { state, interval, detection_time, .. } = status.view;
         // A router that ends BFD with the session, when we leave, says Down: that is no failure of anything.
-        if status.failures > before.failures && self.stopping.is_none() {
+        if has_failed && self.stopping.is_none() {
             let cause = status.last_failure.map(|cause| cause.to_string());
             tracing::warn!(%peer, description, %state, cause, "BFD: the path to the peer failed");
         } else if state != before.view.state {
@@ -206,11 +203,8 @@ fn reach(hops: Hops, ibgp: bool, is_on_link: impl Fn() -> bool) -> Reach {
 }
 
 /// Whether the address is on a network of this node.
-fn is_on_link(address: IpAddr) -> bool {
-    let holds = |own: &sockopt::LocalAddress| {
-        IpNetwork::with_netmask(own.address, own.netmask).is_ok_and(|network| network.contains(address))
-    };
-    is_link_local(address) || sockopt::local_addresses().is_ok_and(|all| all.iter().any(holds))
+fn is_neighbour(address: IpAddr) -> bool {
+    is_link_local(address) || is_on_our_link(address).is_ok_and(|is| is)
 }
 
 #[cfg(test)]

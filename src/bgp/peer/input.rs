@@ -4,8 +4,6 @@ use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use ipnetwork::IpNetwork;
-
 use super::Peer;
 use super::connection::{Connection, Read};
 use super::link::{Event, Link, Live};
@@ -66,8 +64,7 @@ impl Peer {
     /// Takes the connection under guard, and sees that its own end is no VIP. BFD runs where it does.
     pub(super) fn vouch(&mut self, connection: &Connection) -> io::Result<(Guard, SocketAddr)> {
         let local: SocketAddr = connection.local()?;
-        let is_announced = self.wiring.routes.borrow().contains_key(&IpNetwork::from(local.ip()));
-        if is_announced || self.settings.avoid_source.contains(&local.ip()) {
+        if self.is_vip()(local.ip()) {
             return Err(io::Error::other(format!(
                 "our end is the VIP {}, which moves away with the lease",
                 local.ip()

@@ -23,7 +23,6 @@ use std::io;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use ipnetwork::IpNetwork;
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
 
@@ -270,10 +269,11 @@ impl Peer {
 
     /// The session is up: what the peer is told depends on what was negotiated.
     fn come_up(&mut self, side: Side, negotiated: &Negotiated) {
+        let is_vip = self.is_vip();
         let Link::Live(live) = &mut self.links[side] else { return };
         let _ = socket::set_user_timeout(live.connection.stream(), user_timeout(negotiated.hold_time));
         let ends = (live.local.ip(), self.target.peer.ip());
-        let own = own_addresses(ends, &self.settings, &self.wiring.routes.borrow());
+        let own = own_addresses(ends, &self.settings, is_vip);
         let hops = NextHops::choose(&own, &self.settings, negotiated);
         live.adj_out = Some(AdjOut::new(Profile {
             local_as: self.local_as,
@@ -396,11 +396,12 @@ impl Peer {
 }
 
 /// Our end of the session and what is beside it on its network. No VIP is one.
-fn own_addresses((local, peer): (IpAddr, IpAddr), settings: &PeerSettings, routes: &RouteSet) -> OwnAddresses {
-    let may_be = |hop: IpAddr| {
-        let is_vip = settings.avoid_source.contains(&hop) || routes.contains_key(&IpNetwork::from(hop));
-        !is_vip && (settings.loopback_next_hop || !hop.is_loopback())
-    };
+fn own_addresses(
+    (local, peer): (IpAddr, IpAddr),
+    settings: &PeerSettings,
+    is_vip: impl Fn(IpAddr) -> bool,
+) -> OwnAddresses {
+    let may_be = |hop: IpAddr| !is_vip(hop) && (settings.loopback_next_hop || !hop.is_loopback());
     // Without the list there is no next hop, which the status shows.
     let mut addresses = sockopt::local_addresses().unwrap_or_default();
     if let (LocalEnd::Interface(name), true) = (&settings.source, socket::is_link_local(local)) {

@@ -220,6 +220,13 @@ impl Script {
         script
     }
 
+    /// The route is withdrawn, the session ended with this text, and the stream too.
+    fn expect_goodbye(&self, text: &str) {
+        self.expect(&withdrawn());
+        self.expect(&cease(text));
+        self.expect_end();
+    }
+
     /// The stream ends in good order: no reset.
     fn expect_end(&self) {
         assert_eq!((&self.stream).read(&mut [0; 1]).map_err(|error| error.kind()), Ok(0));

@@ -21,14 +21,10 @@ pub(super) fn of_peers(
     peers: &[PeerConfig],
     local_as: Option<u32>,
 ) {
-    for (selector, item) in items {
-        let chosen: Vec<&PeerConfig> = peers.iter().filter(|peer| selects(selector, peer)).collect();
-        idle(r, &BGP_PEER_OPTIONS, item, &chosen, local_as);
-    }
-    for (selector, item) in items {
-        let chosen: Vec<&PeerConfig> = peers.iter().filter(|peer| selects(selector, peer)).collect();
-        fence(r, &BGP_PEER_OPTIONS, item, &chosen, local_as);
-    }
+    let chosen = |selector| peers.iter().filter(|peer| selects(selector, peer)).collect();
+    let items: Vec<(_, Vec<&PeerConfig>)> = items.iter().map(|(selector, item)| (item, chosen(selector))).collect();
+    items.iter().for_each(|(item, chosen)| idle(r, &BGP_PEER_OPTIONS, item, chosen, local_as));
+    items.iter().for_each(|(item, chosen)| fence(r, &BGP_PEER_OPTIONS, item, chosen, local_as));
     draining(r, peers);
 }
 

@@ -38,7 +38,7 @@ pub(super) fn peers(
     let items = read(r, &BGP_PEER_OPTIONS, Of::Peers, peer_selector);
     let mut peers = peers?;
     let items = known(r, &BGP_PEER_OPTIONS, items?, |selector| {
-        let names: Vec<String> = peers.iter().map(|peer| format!("{}:{}", peer.host, peer.port)).collect();
+        let names: Vec<String> = peers.iter().map(PeerConfig::name).collect();
         let is_one = peers.iter().any(|peer| selects(selector, peer));
         (is_one, format!("is no peer; the peers are {}", names.join(", ")))
     })?;
@@ -50,7 +50,7 @@ pub(super) fn peers(
         if settings.get("bfd") == Some(&Setting::Bfd(false)) {
             settings.retain(|key, _| !key.starts_with("bfd-"));
         }
-        let label = format!("{}:{}", peer.host, peer.port);
+        let label = peer.name();
         for setting in settings.into_values() {
             good &= match apply(r, &label, peer, setting, vips) {
                 Ok(done) => done,
@@ -118,7 +118,7 @@ pub(super) fn fit(r: &mut Reader<'_>, peers: &[PeerConfig], vips: &BTreeMap<Vip,
         for (vip, attributes) in vips {
             let len = peer.attributes.communities.union(&attributes.communities).encoded_len();
             if len > Communities::MAX_LEN {
-                let (peer, most) = (format!("{}:{}", peer.host, peer.port), Communities::MAX_LEN);
+                let (peer, most) = (peer.name(), Communities::MAX_LEN);
                 let vip = vip.address();
                 let text = format!("{vip}: its communities and those of {peer} take {len} bytes; {most} are the most");
                 r.mistake(&VIP_OPTIONS, text);

@@ -166,9 +166,7 @@ fn a_peer_that_ignores_our_end_is_left_at_the_deadline() {
     let script = Script::with_route(&listener);
     let deadline = clock::now() + Duration::from_millis(700);
     running.handle.stop("maintenance", deadline);
-    script.expect(&withdrawn());
-    script.expect(&cease("maintenance"));
-    script.expect_end();
+    script.expect_goodbye("maintenance");
     // Its own side stays open.
     running.join();
     let now = clock::now();

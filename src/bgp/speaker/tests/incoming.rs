@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use secrecy::SecretString;
 use socket2::{Domain, Socket, Type};
 
-use super::passwords::{refused, wait_refused};
+use super::passwords::change_too_early;
 use super::*;
 use crate::bgp::settings::Connect;
 use crate::wire::bgp::error;
@@ -87,9 +87,7 @@ fn a_session_that_the_peer_made_ends_in_good_order() {
     let script = Script::dial(end_of(&running));
     script.come_up();
     running.handle.stop("maintenance", clock::now() + AT_LAST);
-    script.expect(&withdrawn());
-    script.expect(&cease("maintenance"));
-    script.expect_end();
+    script.expect_goodbye("maintenance");
     drop(script);
     running.join();
 }
@@ -249,9 +247,7 @@ fn a_session_under_the_new_password_has_no_more_to_do_with_the_former() {
     let theirs = dial("old");
     theirs.come_up();
     drop(ours);
-    let before = refused();
-    running.handle.change_password(&peer.key(), "new".into());
-    wait_refused(before);
+    change_too_early(&running, &peer);
     // The peer's next connection comes before it takes ours, which is asked for again every other second.
     drop(theirs);
     let theirs = dial("new");

@@ -42,9 +42,7 @@ fn routes_that_are_lost_meanwhile_go_at_once() {
     running.handle.stop("maintenance", clock::now() + AT_LAST);
     script.expect(&marked());
     running.routes.send_replace(RouteSet::new());
-    script.expect(&withdrawn());
-    script.expect(&cease("maintenance"));
-    script.expect_end();
+    script.expect_goodbye("maintenance");
     drop(script);
     running.join();
 }

@@ -16,11 +16,11 @@ fn keyed(theirs: &str, ours: &str) -> (TcpListener, PeerSettings) {
 }
 
 /// How many segments came with another signature than the expected one: on the loopback the peer's count is ours.
-pub(super) fn refused() -> u64 {
+fn refused() -> u64 {
     Counters::parse(&std::fs::read_to_string("/proc/thread-self/net/netstat").unwrap()).unwrap().failure
 }
 
-pub(super) fn wait_refused(before: u64) {
+fn wait_refused(before: u64) {
     let deadline = clock::now() + AT_LAST;
     while refused() == before {
         assert!(clock::now() < deadline, "no segment with the wrong password came");
@@ -28,14 +28,19 @@ pub(super) fn wait_refused(before: u64) {
     }
 }
 
+/// Changes the password to one that the peer does not take yet, and waits until it has refused it.
+pub(super) fn change_too_early(running: &Running, peer: &PeerSettings) {
+    let before = refused();
+    running.handle.change_password(&peer.key(), "new".into());
+    wait_refused(before);
+}
+
 #[test]
 fn a_session_outlives_a_change_until_the_peer_takes_the_new_password() {
     let (listener, peer) = keyed("old", "old");
     let running = Running::start(vec![peer.clone()], routes(Until::Forever));
     let script = Script::with_route(&listener);
-    let before = refused();
-    running.handle.change_password(&peer.key(), "new".into());
-    wait_refused(before);
+    change_too_early(&running, &peer);
     assert_eq!(script.available(), Vec::<Vec<u8>>::new());
     assert_eq!(running.wait(&peer, |_| true).established_count, 1);
 
@@ -72,15 +77,11 @@ fn a_peer_that_takes_the_new_password_during_a_graceful_shutdown_is_not_hurried(
     let peer = PeerSettings { graceful_shutdown: Some(Duration::from_secs(5)), ..peer };
     let running = Running::start(vec![peer.clone()], routes(Until::Forever));
     let script = Script::with_route(&listener);
-    let before = refused();
-    running.handle.change_password(&peer.key(), "new".into());
-    wait_refused(before);
+    change_too_early(&running, &peer);
     running.handle.stop("maintenance", clock::now() + AT_LAST);
     script.expect(&leaving::marked());
     set_key(&listener, "new");
-    script.expect(&withdrawn());
-    script.expect(&cease("maintenance"));
-    script.expect_end();
+    script.expect_goodbye("maintenance");
     drop(script);
     running.join();
 }
@@ -90,9 +91,7 @@ fn a_session_lost_during_a_change_comes_back_with_whichever_password_the_peer_ha
     let (listener, peer) = keyed("old", "old");
     let running = Running::start(vec![peer.clone()], routes(Until::Forever));
     let script = Script::with_route(&listener);
-    let before = refused();
-    running.handle.change_password(&peer.key(), "new".into());
-    wait_refused(before);
+    change_too_early(&running, &peer);
     drop(script);
     // The new password is tried first and met with silence.
     let script = Script::with_route(&listener);

@@ -43,9 +43,7 @@ fn a_session_comes_up_announces_withdraws_and_ends() {
     script.expect(&end_of_rib_v4());
 
     running.handle.stop("maintenance", clock::now() + AT_LAST);
-    script.expect(&withdrawn());
-    script.expect(&cease("maintenance"));
-    script.expect_end();
+    script.expect_goodbye("maintenance");
     drop(script);
     running.join();
 }
