@@ -84,6 +84,12 @@ impl Net {
     fn port(self, host: &Host) -> String {
         format!("{}-{}", host.name(), self.octet())
     }
+
+    /// The same for every host that has this number here, one after the other: whom the neighbours remember is still
+    /// reached there.
+    fn mac(self, number: u8) -> String {
+        format!("02:00:00:00:{:02x}:{number:02x}", self.octet())
+    }
 }
 
 /// Which end's frames are dropped where a link is cut.
@@ -159,6 +165,8 @@ impl Lab {
     pub fn host(&self, name: &str, links: &[(Net, u8)]) -> Result<Host> {
         let host = Host::create(&self.run, name)?;
         host.sysctl(&["net.ipv4.conf.all.rp_filter=0", "net.ipv4.conf.default.rp_filter=0"])?;
+        // FRR advertises its prefixes wherever it has an unnumbered neighbour: no address is made of them.
+        host.sysctl(&["net.ipv6.conf.default.autoconf=0"])?;
         for (net, number) in links {
             self.attach(&host, *net, *number)?;
         }
@@ -214,7 +222,8 @@ impl Lab {
         let (device, port) = (net.device(), net.port(host));
         // A busy kernel takes its time to take down the namespace of an earlier host of this name, and its links.
         let _ = self.fabric.ip(&format!("link del {port}"));
-        host.ip(&format!("link add {device} type veth peer name {port} netns {}", self.fabric.namespace()))?;
+        let (mac, fabric) = (net.mac(number), self.fabric.namespace());
+        host.ip(&format!("link add {device} address {mac} type veth peer name {port} netns {fabric}"))?;
         self.fabric.ip(&format!("link set {port} master {} up", net.bridge()))?;
         host.ip(&format!("link set {device} up"))?;
         host.ip(&format!("address add {}/24 dev {device}", net.v4(number)))?;
