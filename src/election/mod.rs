@@ -10,6 +10,31 @@ pub use lease::{LeaseElection, Releaser};
 
 use crate::time::Instant;
 
+/// Whether this node should hold the lease.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Fitness {
+    /// Not checked yet: no candidate, but no reason to let go of anything either.
+    #[default]
+    Unknown,
+    /// Its API server answers, and a router hears it.
+    Fit,
+    /// Its API server answers, but no router hears it: a candidate where there is no better one.
+    Unheard,
+    /// Its API server fails its checks: no candidate.
+    Unfit,
+    /// Its operator wants it empty: no candidate.
+    Drained,
+}
+
+/// Another node that is fit to take the lease.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// Its name.
+    pub node: String,
+    /// The id of its process, "node/nonce": a process that was restarted has another.
+    pub instance: String,
+}
+
 /// Leadership is a value with an expiry, not an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Leadership {

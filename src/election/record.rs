@@ -7,6 +7,15 @@ use std::time::Duration;
 pub const TERM: &str = "vipcast.io/term";
 /// The annotation with the random id of the process that holds the lease.
 pub const INSTANCE: &str = "vipcast.io/instance";
+/// The annotation with which a holder lets another process take the lease: "term renewTime instance", the renewTime in
+/// microseconds since 1970. It stands for this very record: client-go keeps annotations, but not the time.
+pub const OFFER: &str = "vipcast.io/offer";
+/// The annotation of a holder that took an offer: "term instance" of the holder before it.
+pub const FROM: &str = "vipcast.io/from";
+/// The annotation with the term whose routes are out: who let go of the lease may fall silent.
+pub const ACKNOWLEDGED: &str = "vipcast.io/acknowledged";
+/// The annotation of a holder that went on after a crash within its own lease: it does that once.
+pub const RESUMED: &str = "vipcast.io/resumed";
 
 /// A wall-clock time in the record: microseconds since 1970-01-01T00:00:00Z. Written for people and for client-go,
 /// which only asks whether it changed; never compared with a clock.
