@@ -114,8 +114,8 @@ struct Withdrawn {
 #[derive(Clone, Debug)]
 pub struct AdjOut {
     profile: Profile,
-    /// Whether the routes are about to go: see [`Self::drain`].
-    draining: bool,
+    /// Whether the routes are about to go: see [`Self::set_about_to_go`].
+    about_to_go: bool,
     /// What is wanted and can be sent.
     wanted: BTreeMap<IpNetwork, Sent>,
     unsendable: BTreeMap<IpNetwork, Unsendable>,
@@ -144,7 +144,7 @@ impl AdjOut {
         let to_end = profile.families.clone();
         Self {
             profile,
-            draining: false,
+            about_to_go: false,
             wanted: BTreeMap::new(),
             unsendable: BTreeMap::new(),
             sent: BTreeMap::new(),
@@ -159,10 +159,10 @@ impl AdjOut {
         }
     }
 
-    /// From the next set of routes on they are announced as about to go (RFC 8326 §4.1): the peer is to prefer any other
-    /// path while this one still works.
-    pub const fn drain(&mut self) {
-        self.draining = true;
+    /// Whether from the next set of routes on they are announced as about to go (RFC 8326 §4.1): the peer is to prefer
+    /// any other path while this one still works.
+    pub const fn set_about_to_go(&mut self, about_to_go: bool) {
+        self.about_to_go = about_to_go;
     }
 
     /// Sets the whole of what is wanted. A wish that is over counts as absent. An `until` that moved needs no
@@ -178,7 +178,7 @@ impl AdjOut {
             }
             match self.profile.path(prefix, wish, routes) {
                 Ok(path) => {
-                    let path = if self.draining { about_to_go(path) } else { path };
+                    let path = if self.about_to_go { about_to_go(path) } else { path };
                     let shared = last.filter(|last| **last == path).unwrap_or_else(|| Arc::new(path));
                     last = Some(shared.clone());
                     self.wanted.insert(prefix, Sent { path: shared, until: wish.until });

@@ -53,7 +53,7 @@ pub use crate::wire::bgp::Family;
 #[cfg(feature = "daemon")]
 pub use error::Error;
 #[cfg(feature = "daemon")]
-pub use peer::PeerStatus;
+pub use peer::{PeerStatus, Said};
 #[cfg(feature = "daemon")]
 pub use speaker::{Speaker, SpeakerHandle};
 

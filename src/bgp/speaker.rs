@@ -37,6 +37,7 @@ pub struct Speaker {
     board: Arc<watch::Sender<BTreeMap<PeerKey, PeerStatus>>>,
     passwords: watch::Receiver<Passwords>,
     stop: watch::Receiver<Option<StopOrder>>,
+    marked: watch::Receiver<bool>,
 }
 
 /// What the rest of the program holds of a running speaker. When the last one is dropped the speaker stops.
@@ -45,6 +46,7 @@ pub struct SpeakerHandle {
     board: Arc<watch::Sender<BTreeMap<PeerKey, PeerStatus>>>,
     passwords: Arc<watch::Sender<Passwords>>,
     stop: Arc<watch::Sender<Option<StopOrder>>>,
+    marked: Arc<watch::Sender<bool>>,
     listens_at: Arc<[SocketAddr]>,
 }
 
@@ -69,6 +71,12 @@ impl SpeakerHandle {
         self.passwords.send_modify(|passwords| {
             passwords.insert(peer.clone(), password);
         });
+    }
+
+    /// Whether routes are announced as about to go (RFC 8326) to the peers that have a graceful shutdown, for as long as
+    /// this holds: they are to take any other path while this one still works. The sessions stay.
+    pub fn mark_about_to_go(&self, marked: bool) {
+        self.marked.send_if_modified(|before| std::mem::replace(before, marked) != marked);
     }
 
     /// Ends all sessions in good order: withdraw, deliver, Cease 6/2 with this text (RFC 9003), close. What is not
@@ -112,9 +120,10 @@ impl Speaker {
         let board = Arc::new(watch::Sender::new(statuses));
         let (stop, stopped) = watch::channel(None);
         let (passwords, changed) = watch::channel(Passwords::new());
-        let handle =
-            SpeakerHandle { board: board.clone(), passwords: Arc::new(passwords), stop: Arc::new(stop), listens_at };
-        Ok((Self { config, watchdog, bfd, listener, board, passwords: changed, stop: stopped }, handle))
+        let (mark, marked) = watch::channel(false);
+        let (passwords, stop, mark) = (Arc::new(passwords), Arc::new(stop), Arc::new(mark));
+        let handle = SpeakerHandle { board: board.clone(), passwords, stop, marked: mark, listens_at };
+        Ok((Self { config, watchdog, bfd, listener, board, passwords: changed, stop: stopped, marked }, handle))
     }
 
     /// Dials all peers and tells them `routes` until it is told to stop. If the sender of `routes` is dropped nobody
@@ -130,6 +139,7 @@ impl Speaker {
                 routes: routes.clone(),
                 passwords: self.passwords.clone(),
                 stop: self.stop.clone(),
+                marked: self.marked.clone(),
                 report: Report::new(self.board.clone(), settings.key()),
                 watchdog: self.watchdog.clone(),
                 bfd: self.bfd.clone(),

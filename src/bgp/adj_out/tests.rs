@@ -172,7 +172,7 @@ fn routes_that_are_about_to_go_are_announced_again_as_the_last_choice() {
     let wanted = routes([(A, wish(Until::At(at(10)), 5))]);
     adj.want(T0, &wanted);
     assert_eq!(poll_all(&mut adj, T0), [Update::Announce(internal(A, Some(5), 7)), V4_END, V6_END]);
-    adj.drain();
+    adj.set_about_to_go(true);
     adj.want(T0, &wanted);
     let communities = [Community::GRACEFUL_SHUTDOWN].into_iter().collect();
     let last_choice = Update::Announce(Route { communities, ..internal(A, Some(5), 0) });
@@ -180,6 +180,10 @@ fn routes_that_are_about_to_go_are_announced_again_as_the_last_choice() {
     // The entitlement goes on, and ends, as ever.
     adj.want(T0, &routes([(A, wish(Until::At(at(20)), 5))]));
     assert_eq!((poll_all(&mut adj, T0), adj.end()), (vec![], Some(at(20))));
+    // Its operator thinks better of it.
+    adj.set_about_to_go(false);
+    adj.want(T0, &routes([(A, wish(Until::At(at(20)), 5))]));
+    assert_eq!(poll_all(&mut adj, T0), [Update::Announce(internal(A, Some(5), 7))]);
     adj.want(at(20), &routes([(A, wish(Until::At(at(20)), 5))]));
     assert_eq!(poll_all(&mut adj, at(20)), [withdraw(A)]);
 }

@@ -236,6 +236,7 @@ mod tests {
             routes: watch::channel(RouteSet::new()).1,
             passwords: watch::channel(Passwords::new()).1,
             stop: watch::channel(None).1,
+            marked: watch::channel(false).1,
             report: Report::new(board.clone(), key),
             watchdog: Watchdog::start().unwrap(),
             bfd: Some(Service::start().unwrap()),

@@ -4,9 +4,9 @@ use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use super::Peer;
 use super::connection::{Connection, Read};
 use super::link::{Event, Link, Live};
+use super::{Peer, Said};
 use crate::bgp::fsm::{Input, Side};
 use crate::bgp::socket;
 use crate::bgp::speaker::user_timeout;
@@ -123,21 +123,30 @@ impl Peer {
                 return live.connection.discard();
             }
             let Some(input) = live.connection.message(state, &session) else { return };
-            self.note(&input);
+            self.note(now, &input);
             self.fsm.handle(now, side, input);
             self.act(now);
         }
     }
 
-    /// Errors in received routes do not concern us, but whoever looks for the reason of something wants to see them.
-    fn note(&self, input: &Input) {
-        if let Input::Received(Message::Update(update)) = input {
-            let (outcome, what) = match &update.outcome {
-                Outcome::Accepted => return,
-                Outcome::AttributeDiscard(what) => ("attribute discard", what),
-                Outcome::TreatAsWithdraw(what) => ("treat as withdraw", what),
-            };
-            tracing::debug!(peer = %self.settings.key(), outcome, error = %what, "received UPDATE is malformed");
+    fn note(&self, now: Instant, input: &Input) {
+        match input {
+            Input::Received(Message::Update(update)) => self.note_update(&update.outcome),
+            Input::Received(Message::Notification(notification)) => {
+                let said = Said { at: now, text: notification.to_string() };
+                self.wiring.report.update(|status| status.last_received = Some(said));
+            }
+            _ => {}
         }
+    }
+
+    /// Errors in received routes do not concern us, but whoever looks for the reason of something wants to see them.
+    fn note_update(&self, outcome: &Outcome) {
+        let (outcome, what) = match outcome {
+            Outcome::Accepted => return,
+            Outcome::AttributeDiscard(what) => ("attribute discard", what),
+            Outcome::TreatAsWithdraw(what) => ("treat as withdraw", what),
+        };
+        tracing::debug!(peer = %self.settings.key(), outcome, error = %what, "received UPDATE is malformed");
     }
 }

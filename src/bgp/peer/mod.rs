@@ -26,8 +26,8 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
 
-pub use status::PeerStatus;
 pub(super) use status::Report;
+pub use status::{PeerStatus, Said};
 pub(super) use stop::StopOrder;
 
 use super::RouteSet;
@@ -66,6 +66,8 @@ pub(super) struct Wiring {
     pub(super) routes: watch::Receiver<RouteSet>,
     pub(super) passwords: watch::Receiver<Passwords>,
     pub(super) stop: watch::Receiver<Option<StopOrder>>,
+    /// Whether routes are about to go, where the peer has a graceful shutdown.
+    pub(super) marked: watch::Receiver<bool>,
     pub(super) report: Report,
     pub(super) watchdog: Watchdog,
     /// Where a peer has BFD.
@@ -188,6 +190,10 @@ impl Peer {
                 self.routes_new = true;
                 return;
             }
+            Ok(()) = self.wiring.marked.changed() => {
+                self.routes_new = true;
+                return;
+            }
             Ok(()) = self.wiring.passwords.changed() => return self.take_password(clock::now()),
             () = Bfd::changed(&mut self.bfd) => return self.hear_bfd(clock::now()),
             answer = Trial::answer(&mut self.trial) => return self.tried(clock::now(), answer),
@@ -221,7 +227,7 @@ impl Peer {
         while let Some((side, action)) = self.fsm.poll_action() {
             match action {
                 Action::Dial => self.dial(now),
-                Action::Send(message) => self.send(side, &message),
+                Action::Send(message) => self.send(now, side, &message),
                 Action::Up(negotiated) => self.come_up(side, &negotiated),
                 Action::Resend(family) => {
                     if let Some(adj) = self.links[side].adj_out() {
@@ -256,9 +262,13 @@ impl Peer {
         }
     }
 
-    fn send(&mut self, side: Side, message: &Outgoing) {
+    fn send(&mut self, now: Instant, side: Side, message: &Outgoing) {
         let session = self.fsm.session(side);
         let Link::Live(live) = &mut self.links[side] else { return };
+        if let Outgoing::Notification(notification) = message {
+            let said = Said { at: now, text: notification.to_string() };
+            self.wiring.report.update(|status| status.last_sent = Some(said));
+        }
         // Behind bytes that wait, a KEEPALIVE says nothing that they do not; so it cannot pile up either. Before
         // Established it confirms the peer's OPEN.
         let says_nothing = *message == Outgoing::Keepalive && live.adj_out.is_some() && !live.connection.is_flushed();
@@ -318,7 +328,7 @@ impl Peer {
 
     fn forget_link(&mut self, side: Side) {
         self.links[side] = Link::None;
-        output::report_routes(&self.wiring.report, &self.links);
+        output::report_routes(clock::now(), &self.wiring.report, &self.links);
         self.report_local();
     }
 
@@ -342,10 +352,10 @@ impl Peer {
         } else {
             tracing::info!(%peer, description, connection, %from, %to, reason = %text, "session state changed");
         }
-        self.report_state(now, to, text, failed);
+        self.report_state(now, (from, to), text, failed);
     }
 
-    fn report_state(&self, now: Instant, to: StateName, text: String, failed: bool) {
+    fn report_state(&self, now: Instant, (from, to): (StateName, StateName), text: String, failed: bool) {
         let negotiated = match self.fsm.state() {
             State::OpenConfirm { negotiated, .. } | State::Established { negotiated, .. } => Some(negotiated.clone()),
             State::Idle { .. } | State::Active | State::Connect { .. } | State::OpenSent { .. } => None,
@@ -360,6 +370,9 @@ impl Peer {
             status.local = local;
             status.negotiated = negotiated;
             status.established_count += u64::from(to == StateName::Established);
+            if from == StateName::Established && state != StateName::Established {
+                status.last_down = Some(Said { at: now, text: text.clone() });
+            }
             if failed {
                 status.last_error = Some(text);
             }

@@ -1,5 +1,9 @@
 //! What goes to the peer: routes into the Adj-RIB-Out, bytes to the kernel, and the end of what is over.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use ipnetwork::IpNetwork;
+
 use super::Peer;
 use super::link::Link;
 use super::status::Report;
@@ -53,7 +57,7 @@ impl Peer {
         }
         // What is outstanding was reported when it was wanted; what is announced once all of it is.
         if told && adj.is_told() {
-            report_routes(&self.wiring.report, &self.links);
+            report_routes(now, &self.wiring.report, &self.links);
         }
     }
 
@@ -65,9 +69,8 @@ impl Peer {
         let routes = self.wiring.routes.borrow_and_update();
         let unsendable = adj.unsendable().clone();
         let draining = self.stopping.as_ref().is_some_and(Stopping::is_draining);
-        if draining {
-            adj.drain();
-        }
+        let marked = self.settings.graceful_shutdown.is_some() && *self.wiring.marked.borrow_and_update();
+        adj.set_about_to_go(draining || marked);
         if self.routes_open && (draining || self.stopping.is_none()) {
             adj.want(now, &routes);
         } else {
@@ -77,7 +80,7 @@ impl Peer {
             let (peer, description) = (self.settings.key(), self.settings.description());
             tracing::warn!(%peer, description, %prefix, %why, "route not announced");
         }
-        report_routes(&self.wiring.report, &self.links);
+        report_routes(now, &self.wiring.report, &self.links);
     }
 
     /// Gives the kernel what it takes, looking at the clock before each byte goes.
@@ -113,8 +116,9 @@ impl Peer {
 
     pub(super) fn check_delivery(&mut self, side: Side) {
         let Link::Live(live) = &mut self.links[side] else { return };
-        if live.check_delivery(clock::now()) {
-            report_routes(&self.wiring.report, &self.links);
+        let now = clock::now();
+        if live.check_delivery(now) {
+            report_routes(now, &self.wiring.report, &self.links);
         }
     }
 
@@ -159,7 +163,7 @@ fn log(peer: &PeerSettings, told: &Told) {
 }
 
 /// What the peer has of us is what it was told on either connection, until that one is gone.
-pub(super) fn report_routes(report: &Report, links: &BySide<Link>) {
+pub(super) fn report_routes(now: Instant, report: &Report, links: &BySide<Link>) {
     let mut told = links.iter().filter_map(Link::told);
     let first = told.next().map(|adj| (adj.outstanding(), adj.announced(), adj.unsendable().clone()));
     let (mut outstanding, mut announced, mut unsendable) = first.unwrap_or_default();
@@ -170,7 +174,16 @@ pub(super) fn report_routes(report: &Report, links: &BySide<Link>) {
     }
     report.update(|status| {
         status.outstanding = outstanding;
-        status.announced = announced;
+        status.announced = since(&status.announced, announced, now);
         status.unsendable = unsendable;
     });
+}
+
+/// What is announced, each since the peer was first told all of it without a break.
+fn since(
+    before: &BTreeMap<IpNetwork, Instant>,
+    announced: BTreeSet<IpNetwork>,
+    now: Instant,
+) -> BTreeMap<IpNetwork, Instant> {
+    announced.into_iter().map(|prefix| (prefix, before.get(&prefix).copied().unwrap_or(now))).collect()
 }

@@ -33,8 +33,8 @@ pub struct PeerStatus {
     /// delivered. An address may be taken down once no peer has it here: whatever a peer is going to be told
     /// stands here before the sender of the routes can send the next set.
     pub outstanding: BTreeSet<IpNetwork>,
-    /// Routes the peer was told.
-    pub announced: BTreeSet<IpNetwork>,
+    /// Routes the peer was told, and since when.
+    pub announced: BTreeMap<IpNetwork, Instant>,
     /// Routes that are wanted but cannot be sent to this peer, and why.
     pub unsendable: BTreeMap<IpNetwork, Unsendable>,
     /// How often the session came up.
@@ -43,6 +43,21 @@ pub struct PeerStatus {
     pub bfd: Option<bfd::Status>,
     /// Why the last session or attempt ended.
     pub last_error: Option<String>,
+    /// Why the last session that was up ended.
+    pub last_down: Option<Said>,
+    /// The last NOTIFICATION to the peer.
+    pub last_sent: Option<Said>,
+    /// The last NOTIFICATION from it.
+    pub last_received: Option<Said>,
+}
+
+/// Something that was said once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said {
+    /// When.
+    pub at: Instant,
+    /// What, on one line.
+    pub text: String,
 }
 
 impl PeerStatus {
@@ -56,11 +71,14 @@ impl PeerStatus {
             local: None,
             negotiated: None,
             outstanding: BTreeSet::new(),
-            announced: BTreeSet::new(),
+            announced: BTreeMap::new(),
             unsendable: BTreeMap::new(),
             established_count: 0,
             bfd: None,
             last_error: None,
+            last_down: None,
+            last_sent: None,
+            last_received: None,
         }
     }
 

@@ -69,7 +69,7 @@ fn a_peer_that_is_waited_for_dials_and_is_never_dialled() {
     for round in 1..=2 {
         let script = Script::dial(end_of(&running));
         script.come_up();
-        let status = running.wait(&peer, |status| status.announced.contains(&vip()));
+        let status = running.wait(&peer, |status| status.announced.contains_key(&vip()));
         assert_eq!((status.local, status.established_count), (Some(script.stream.peer_addr().unwrap()), round));
         drop(script);
         running.wait(&peer, |status| !status.established());
@@ -117,7 +117,7 @@ fn a_second_connection_is_refused_while_there_is_a_session() {
             Script::dial(end_of(&running)).expect_refusal(error::CEASE_COLLISION);
         }
         let status = running.wait(&peer, |_| true);
-        assert_eq!((status.established_count, status.announced.contains(&vip())), (1, true));
+        assert_eq!((status.established_count, status.announced.contains_key(&vip())), (1, true));
         drop(script);
         running.stop("");
     }
@@ -144,7 +144,7 @@ fn collision(outgoing_first: bool) {
     for frame in [announced(), end_of_rib_v4(), end_of_rib_v6()] {
         theirs.expect(&frame);
     }
-    let status = running.wait(&peer, |status| status.announced.contains(&vip()));
+    let status = running.wait(&peer, |status| status.announced.contains_key(&vip()));
     assert_eq!(status.local, Some(theirs.stream.peer_addr().unwrap()));
     assert_eq!((status.established_count, status.last_error), (1, None));
     // The loser's end takes nothing from the session.

@@ -73,3 +73,45 @@ fn without_routes_there_is_nothing_to_wait_for() {
     drop(script);
     running.join();
 }
+
+#[test]
+fn a_mark_comes_and_goes_without_an_end() {
+    let listener = listen();
+    let running = Running::start(vec![graceful(&listener, AT_LAST)], routes(Until::Forever));
+    let script = Script::with_route(&listener);
+    for (about_to_go, update) in [(true, marked()), (false, announced()), (true, marked())] {
+        running.handle.mark_about_to_go(about_to_go);
+        script.expect(&update);
+    }
+    running.routes.send_replace(RouteSet::new());
+    script.expect(&withdrawn());
+    drop(script);
+    running.stop("maintenance");
+}
+
+#[test]
+fn the_last_words_of_each_side_are_kept() {
+    let listener = listen();
+    let peer = settings(&listener);
+    let running = Running::start(vec![peer.clone()], routes(Until::Forever));
+    let script = Script::with_route(&listener);
+    // Cease, Administrative Shutdown, "bye".
+    script.send(&frame(3, "06 02 03 627965"));
+    let status = running.wait(&peer, |status| status.last_down.is_some());
+    let text = |said: Option<crate::bgp::Said>| said.map(|said| said.text);
+    let received = "Cease/Administrative Shutdown (6/2): \"bye\"";
+    assert_eq!(
+        (text(status.last_sent), text(status.last_received), text(status.last_down)),
+        (None, Some(received.to_owned()), Some(format!("received NOTIFICATION: {received}")))
+    );
+    let script = Script::establish(&listener);
+    // An OPEN does not belong into a session that is up.
+    script.send(&peer_open());
+    let status = running.wait(&peer, |status| status.last_sent.is_some());
+    assert_eq!(
+        text(status.last_sent).as_deref(),
+        Some("Finite State Machine Error/Receive Unexpected Message in Established State (5/3): 0x01")
+    );
+    drop(script);
+    running.stop("maintenance");
+}

@@ -10,7 +10,7 @@ fn a_session_comes_up_announces_withdraws_and_ends() {
     let running = Running::start(vec![peer.clone()], routes(Until::Forever));
     let script = Script::with_route(&listener);
     let local = script.stream.peer_addr().unwrap();
-    let status = running.wait(&peer, |status| status.announced.contains(&vip()));
+    let status = running.wait(&peer, |status| status.announced.contains_key(&vip()));
     let negotiated = status.negotiated.clone().unwrap();
     assert_eq!(negotiated.hold_time, Some(Duration::from_secs(90)));
     assert_eq!(
@@ -23,13 +23,18 @@ fn a_session_comes_up_announces_withdraws_and_ends() {
             local: Some(local),
             negotiated: Some(negotiated),
             outstanding: [vip()].into(),
-            announced: [vip()].into(),
+            announced: status.announced.clone(),
             unsendable: BTreeMap::new(),
             established_count: 1,
             bfd: None,
             last_error: None,
+            last_down: None,
+            last_sent: None,
+            last_received: None,
         }
     );
+    let since: Vec<_> = status.announced.into_iter().collect();
+    assert!(matches!(since.as_slice(), [(prefix, at)] if *prefix == vip() && *at >= status.since), "{since:?}");
 
     running.routes.send_replace(RouteSet::new());
     script.expect(&withdrawn());
@@ -253,7 +258,7 @@ fn an_ipv6_vip_is_announced_and_withdrawn_over_sessions_of_both_families() {
         for frame in [announced_v6(), end_of_rib_v4(), end_of_rib_v6()] {
             script.expect(&frame);
         }
-        running.wait(&peer, |status| status.announced.contains(&vip_v6()));
+        running.wait(&peer, |status| status.announced.contains_key(&vip_v6()));
         running.routes.send_replace(RouteSet::new());
         // MP_UNREACH_NLRI alone.
         script.expect(&update("0000 0017 800F14 0002 01 80 20010DB8009900000000000000000001"));
