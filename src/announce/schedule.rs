@@ -41,8 +41,8 @@ pub fn routes(desired: &VipSet, view: &View) -> RouteSet {
     let announced = desired.iter().filter(|(vip, _)| view.is_ours(vip));
     let route = announced.map(|(vip, wish)| {
         let attributes = attributes(&wish.attributes);
-        let Preference { med, local_pref } = wish.preference;
-        (vip.network(), RouteWish { until: wish.until, med, local_pref, attributes })
+        let Preference { med, local_pref, prepend } = wish.preference;
+        (vip.network(), RouteWish { until: wish.until, med, local_pref, prepend, attributes })
     });
     route.collect()
 }
@@ -68,7 +68,10 @@ pub enum Keep {
 impl From<Standing> for Keep {
     fn from(standing: Standing) -> Self {
         match standing {
-            Standing::Everyone | Standing::Holder { .. } | Standing::Follower(Holder::Elsewhere) => Self::Nothing,
+            Standing::Everyone
+            | Standing::Holder { .. }
+            | Standing::Standby { .. }
+            | Standing::Follower(Holder::Elsewhere) => Self::Nothing,
             Standing::Follower(Holder::Unknown) => Self::Leftover,
             Standing::Follower(Holder::Twin) => Self::All,
         }
@@ -102,13 +105,13 @@ mod tests {
 
     fn wish() -> Wish {
         let given = vip::Attributes { med: Some(9), prepend: Some(1), ..vip::Attributes::default() };
-        let preference = Preference { med: Some(7), local_pref: Some(8) };
+        let preference = Preference { med: Some(7), local_pref: Some(8), prepend: 6 };
         Wish { until: Until::Forever, preference, attributes: given }
     }
 
     fn route(last: u8) -> (IpNetwork, RouteWish) {
         let given = Attributes { med: Some(9), prepend: Some(1), ..Attributes::default() };
-        let metrics = RouteWish { med: Some(7), local_pref: Some(8), ..RouteWish::new(Until::Forever) };
+        let metrics = RouteWish { med: Some(7), local_pref: Some(8), prepend: 6, ..RouteWish::new(Until::Forever) };
         (vip(last).network(), RouteWish { attributes: given, ..metrics })
     }
 

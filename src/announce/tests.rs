@@ -69,7 +69,7 @@ fn facts(standing: Standing) -> Facts {
 }
 
 fn holder(lasting: Duration) -> Facts {
-    facts(Standing::Holder { until: now() + lasting, term: 1 })
+    facts(Standing::Holder { until: now() + lasting, term: 1, prepend: 0 })
 }
 
 struct Bench {

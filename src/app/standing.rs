@@ -57,7 +57,7 @@ async fn follow(mut leadership: watch::Receiver<Leadership>, facts: watch::Sende
 
 fn standing(leadership: &Leadership, node_name: &str) -> Standing {
     match leadership {
-        Leadership::Held { until, term } => Standing::Holder { until: *until, term: *term },
+        Leadership::Held { until, term } => Standing::Holder { until: *until, term: *term, prepend: 0 },
         Leadership::Follower { holder: None } => Standing::Follower(Holder::Unknown),
         Leadership::Follower { holder: Some(holder) } if holder == node_name => Standing::Follower(Holder::Twin),
         Leadership::Follower { holder: Some(_) } => Standing::Follower(Holder::Elsewhere),

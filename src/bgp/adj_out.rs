@@ -334,16 +334,17 @@ impl Profile {
         let attributes = wish.attributes.over(&self.attributes);
         Ok(Path {
             next_hop,
-            as_path: self.as_path(attributes.prepend),
+            as_path: self.as_path(attributes.prepend.unwrap_or(0), wish.prepend),
             med: attributes.med.or(wish.med),
             local_pref: self.ibgp.then(|| attributes.local_pref.or(wish.local_pref).unwrap_or(DEFAULT_LOCAL_PREF)),
             communities: attributes.communities,
         })
     }
 
-    /// RFC 4271 §5.1.2: our AS in front on the way out, and none within it.
-    fn as_path(&self, prepend: Option<u8>) -> Vec<u32> {
-        let times = if self.ibgp { 0 } else { 1 + usize::from(prepend.unwrap_or(0)) };
+    /// RFC 4271 §5.1.2: our AS in front on the way out, and none within it. More of it in front is a longer path: as the
+    /// operator wants it, and as the route's preference does.
+    fn as_path(&self, of_operator: u8, of_preference: u8) -> Vec<u32> {
+        let times = if self.ibgp { 0 } else { 1 + usize::from(of_operator) + usize::from(of_preference) };
         vec![self.local_as; times]
     }
 }

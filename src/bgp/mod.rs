@@ -69,6 +69,8 @@ pub struct RouteWish {
     pub med: Option<u32>,
     /// LOCAL_PREF for iBGP peers where no operator gives another; `None` sends 100.
     pub local_pref: Option<u32>,
+    /// How often our AS is prepended besides what the operator prepends, not to iBGP peers.
+    pub prepend: u8,
     /// What an operator gave the route.
     pub attributes: Attributes,
 }
@@ -77,6 +79,6 @@ impl RouteWish {
     /// A route with nothing special about it.
     #[must_use]
     pub fn new(until: Until) -> Self {
-        Self { until, med: None, local_pref: None, attributes: Attributes::default() }
+        Self { until, med: None, local_pref: None, prepend: 0, attributes: Attributes::default() }
     }
 }

@@ -17,6 +17,15 @@ pub enum Standing {
         until: Instant,
         /// The holder's term: higher in every later one.
         term: u64,
+        /// How many more times our AS stands in the path: fewer in every later term that has the AS-path fence.
+        prepend: u8,
+    },
+    /// Another node holds it, and this one stands by: its route is there, and worse than any holder's.
+    Standby {
+        /// When that ends unless the holder is seen to live.
+        until: Instant,
+        /// How many more times our AS stands in the path: more than in any holder's.
+        prepend: u8,
     },
     /// Another node holds it, nobody does, or it is not known yet.
     Follower(Holder),
@@ -54,24 +63,32 @@ pub fn desired(facts: &Facts, now: Instant) -> (VipSet, Option<Instant>) {
     let (until, preference, next) = match facts.standing {
         Standing::Follower(_) => return (VipSet::new(), None),
         Standing::Everyone => (Until::Forever, Preference::default(), None),
-        Standing::Holder { until, term } => {
-            let last = until.saturating_sub(WITHDRAW_LEAD);
-            if now >= last {
-                return (VipSet::new(), None);
-            }
-            (Until::At(until), fence(term), Some(last))
-        }
+        Standing::Holder { until, term, prepend } => (Until::At(until), fence(term, prepend), last(until)),
+        Standing::Standby { until, prepend } => (Until::At(until), last_choice(prepend), last(until)),
     };
+    if next.is_some_and(|last| now >= last) {
+        return (VipSet::new(), None);
+    }
     let wish = |vip| Wish { until, preference, attributes: facts.attributes.get(vip).cloned().unwrap_or_default() };
     (facts.vips.iter().map(|vip| (*vip, wish(vip))).collect(), next)
 }
 
+/// From when on what is entitled until then is withdrawn.
+fn last(until: Instant) -> Option<Instant> {
+    Some(until.saturating_sub(WITHDRAW_LEAD))
+}
+
 /// The metrics that make routers prefer the newest holder over a stale route of an earlier one: a MED that is lower
 /// in every later term, and on iBGP a LOCAL_PREF that is higher. Terms are unix seconds or just above: both fit 32
-/// bits until 2106, and stay at the edge after.
-fn fence(term: u64) -> Preference {
+/// bits until 2106, and stay at the edge after. The path is as long as the AS-path fence has it.
+fn fence(term: u64, prepend: u8) -> Preference {
     let term = u32::try_from(term).unwrap_or(u32::MAX);
-    Preference { med: Some(u32::MAX - term), local_pref: Some(term) }
+    Preference { med: Some(u32::MAX - term), local_pref: Some(term), prepend }
+}
+
+/// The metrics of a route that is taken only where there is no holder's: worse than those in each of the three.
+fn last_choice(prepend: u8) -> Preference {
+    Preference { med: Some(u32::MAX), local_pref: Some(0), prepend }
 }
 
 #[cfg(test)]
@@ -97,12 +114,25 @@ mod tests {
 
     #[test]
     fn a_holder_announces_until_the_lead_before_its_end() {
-        let facts = facts(Standing::Holder { until: at(10_000), term: 1_000 });
-        let fenced = Preference { med: Some(u32::MAX - 1_000), local_pref: Some(1_000) };
+        let facts = facts(Standing::Holder { until: at(10_000), term: 1_000, prepend: 9 });
+        let fenced = Preference { med: Some(u32::MAX - 1_000), local_pref: Some(1_000), prepend: 9 };
         let announced = (all(Until::At(at(10_000)), fenced), Some(at(9_750)));
         assert_eq!(desired(&facts, at(0)), announced);
         assert_eq!(desired(&facts, at(9_749)), announced);
         assert_eq!(desired(&facts, at(9_750)), (VipSet::new(), None));
+    }
+
+    #[test]
+    fn a_standby_announces_what_is_worse_than_any_holders_and_withdraws_as_early() {
+        let facts = facts(Standing::Standby { until: at(10_000), prepend: 15 });
+        let worst = Preference { med: Some(u32::MAX), local_pref: Some(0), prepend: 15 };
+        assert_eq!(desired(&facts, at(9_749)), (all(Until::At(at(10_000)), worst), Some(at(9_750))));
+        assert_eq!(desired(&facts, at(9_750)), (VipSet::new(), None));
+        let holders = [1, u64::MAX].map(|term| fence(term, 12));
+        let is_worse = |holder: &Preference| {
+            worst.med > holder.med && worst.local_pref < holder.local_pref && worst.prepend > holder.prepend
+        };
+        assert!(holders.iter().all(is_worse));
     }
 
     #[test]
@@ -132,8 +162,8 @@ mod tests {
     #[test]
     fn every_later_term_has_a_lower_med_and_a_higher_local_pref() {
         let terms = [1, 2, 1_790_000_000, 1_790_000_001, u64::from(u32::MAX)];
-        let fences: Vec<Preference> = terms.into_iter().map(fence).collect();
+        let fences: Vec<Preference> = terms.into_iter().map(|term| fence(term, 0)).collect();
         assert!(fences.is_sorted_by(|a, b| a.med > b.med && a.local_pref < b.local_pref));
-        assert_eq!(fence(u64::MAX), Preference { med: Some(0), local_pref: Some(u32::MAX) });
+        assert_eq!(fence(u64::MAX, 3), Preference { med: Some(0), local_pref: Some(u32::MAX), prepend: 3 });
     }
 }

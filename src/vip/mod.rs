@@ -50,6 +50,9 @@ pub struct Preference {
     pub med: Option<u32>,
     /// LOCAL_PREF on iBGP sessions (RFC 4271 §5.1.5): the higher wins. `None` sends 100.
     pub local_pref: Option<u32>,
+    /// How often our AS stands in the AS path besides once and what the operator prepends: the shorter path wins, also
+    /// where MED is not compared. Not to iBGP peers.
+    pub prepend: u8,
 }
 
 /// Path attributes that an operator sets: for a peer, which all VIPs have there, or for a VIP, which counts before.

@@ -149,6 +149,32 @@ fn what_an_operator_gives_a_route_counts_before_the_peers_and_both_before_the_fe
 }
 
 #[test]
+fn what_a_route_prepends_is_added_to_what_the_operator_does_but_not_inside_the_as() {
+    let attributes = Attributes { prepend: Some(2), ..Attributes::default() };
+    let wanted = |prepend| {
+        let (med, until) = (Some(5), Until::Forever);
+        routes([A, B].map(|prefix| (prefix, RouteWish { med, prepend, local_pref: Some(7), ..RouteWish::new(until) })))
+    };
+    let external = |prefix, asns| {
+        Update::Announce(Route { med: Some(5), as_path: vec![65001; asns], ..route(prefix, "10.0.0.1") })
+    };
+    let mut adj = AdjOut::new(Profile { attributes: attributes.clone(), ..ebgp() });
+    adj.want(T0, &wanted(12));
+    assert_eq!(poll_all(&mut adj, T0), [external(A, 15), external(B, 15), V4_END, V6_END]);
+    // Alike, so that they go in one message.
+    let [a, b] = [A, B].map(|prefix| adj.sent[&net(prefix)].path.clone());
+    assert!(Arc::ptr_eq(&a, &b));
+    adj.want(T0, &wanted(9));
+    assert_eq!(poll_all(&mut adj, T0), [external(A, 12), external(B, 12)]);
+    let mut inside = AdjOut::new(Profile { ibgp: true, attributes, ..ebgp() });
+    inside.want(T0, &wanted(12));
+    let expected = [A, B].map(|prefix| Update::Announce(internal(prefix, Some(5), 7)));
+    assert_eq!(poll_all(&mut inside, T0), [&expected[..], &[V4_END, V6_END]].concat());
+    inside.want(T0, &wanted(9));
+    assert_eq!(poll_all(&mut inside, T0), []);
+}
+
+#[test]
 fn attributes_that_changed_are_announced_at_once() {
     let mut adj = with_a_and_b();
     let attributes = Attributes { communities: communities("65000:1"), ..Attributes::default() };
