@@ -11,12 +11,10 @@ use crate::announce::attributes;
 use crate::bgp::{
     BfdSettings, Connect, Family, Hops, LocalEnd, NextHop, PeerHost, PeerKey, PeerSettings, PeerStatus, SpeakerConfig,
 };
-use crate::config::{self, Config, LeaseConfig, PeerConfig, Source};
+use crate::config::{self, Config, LeaseConfig, PeerConfig, ROUTER_SLACK, Source};
 
 /// TTL towards a multihop peer: kube-vip's.
 const TTL_MULTIHOP: u8 = 50;
-/// Routers clear a silent peer's routes after up to twice the hold time (BIRD 2.0.12 needs 5.8 s at 3 s).
-const ROUTER_SLACK: u32 = 2;
 /// The shortest hold time there is, in seconds (RFC 4271 §4.2).
 const SHORTEST_HOLD: u64 = 3;
 

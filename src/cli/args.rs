@@ -19,6 +19,8 @@ pub enum Request {
     Reference,
     /// Run the daemon with these flags, in their order.
     Run(Command, Vec<(&'static Spec, String)>),
+    /// Read the same words, start nothing, and say what is wrong with them or what comes of them.
+    Check(Vec<(&'static Spec, String)>),
 }
 
 const PRECEDENCE: &str = "\
@@ -60,6 +62,7 @@ fn request(matches: &ArgMatches) -> Request {
     match matches.subcommand() {
         Some(("manager", own)) => run(Command::Manager, own),
         Some(("start", own)) => run(Command::Start, own),
+        Some(("check", own)) => Request::Check(flags(matches).chain(flags(own)).collect()),
         Some(("version", _)) => Request::Version,
         Some(("reference", _)) => Request::Reference,
         _ => Request::Print(command().render_help().to_string()),
@@ -83,6 +86,7 @@ fn command() -> Clap {
         .args(OPTIONS.iter().map(|spec| arg(spec).hide(true)))
         .subcommand(run("manager", "Run the daemon"))
         .subcommand(run("start", "Run the daemon; older name, implies --controlplane"))
+        .subcommand(run("check", "Read the words of `manager`, start nothing, and print what happens when"))
         .subcommand(Clap::new("version").about("Print the version"))
         .subcommand(Clap::new("reference").about("Print docs/configuration.md").hide(true))
 }

@@ -10,7 +10,7 @@ use std::io::{Write as _, stderr, stdout};
 use std::process::ExitCode;
 
 use crate::config::options::{OPTIONS, Spec};
-use crate::config::{Checked, Command, Finding, Mistakes, RawConfig, check, reference};
+use crate::config::{Checked, Command, Config, Finding, Mistakes, RawConfig, check, outlook, outlook_table, reference};
 
 pub use args::{Request, parse};
 
@@ -21,6 +21,10 @@ pub fn main() -> ExitCode {
         Ok(Request::Version) => print(&version()),
         Ok(Request::Reference) => print(&reference()),
         Ok(Request::Run(command, flags)) => run(command, flags),
+        Ok(Request::Check(flags)) => match read(Command::Manager, flags) {
+            Ok(Checked { config, warnings }) => print(&report(&config, &warnings)),
+            Err(mistakes) => complain(&mistakes),
+        },
         Err(text) => {
             let _ = stderr().write_all(text.as_bytes());
             ExitCode::FAILURE
@@ -42,13 +46,7 @@ fn version() -> String {
 }
 
 fn run(command: Command, flags: Vec<(&'static Spec, String)>) -> ExitCode {
-    #[expect(clippy::disallowed_methods, reason = "this is where the environment is read, once")]
-    let environment = std::env::vars_os();
-    let read = variables(environment).and_then(|variables| {
-        let raw = RawConfig::new(flags, variables);
-        check(&raw, command, &facts::read(&raw))
-    });
-    match read {
+    match read(command, flags) {
         Ok(Checked { config, warnings }) => {
             crate::telemetry::init(config.log);
             for Finding { subject, text } in warnings {
@@ -56,11 +54,29 @@ fn run(command: Command, flags: Vec<(&'static Spec, String)>) -> ExitCode {
             }
             crate::app::run(config)
         }
-        Err(mistakes) => {
-            let _ = stderr().write_all(complaint(&mistakes).as_bytes());
-            ExitCode::FAILURE
-        }
+        Err(mistakes) => complain(&mistakes),
     }
+}
+
+/// The configuration of these flags and the environment.
+fn read(command: Command, flags: Vec<(&'static Spec, String)>) -> Result<Checked, Mistakes> {
+    #[expect(clippy::disallowed_methods, reason = "this is where the environment is read, once")]
+    let environment = std::env::vars_os();
+    let raw = RawConfig::new(flags, variables(environment)?);
+    check(&raw, command, &facts::read(&raw))
+}
+
+/// What `check` prints where there is no mistake.
+fn report(config: &Config, warnings: &[Finding]) -> String {
+    let mut text: String = warnings.iter().map(|warning| format!("warning: {warning}\n")).collect();
+    let count = if warnings.len() == 1 { "1 warning".to_owned() } else { format!("{} warnings", warnings.len()) };
+    text.push_str(&format!("no mistake, {count}; nothing was started\n\n{}", outlook_table(&outlook(config))));
+    text
+}
+
+fn complain(mistakes: &Mistakes) -> ExitCode {
+    let _ = stderr().write_all(complaint(mistakes).as_bytes());
+    ExitCode::FAILURE
 }
 
 /// The variables that the table names.

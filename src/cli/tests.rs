@@ -11,6 +11,7 @@ fn words(line: &str) -> Words {
         Request::Run(command, flags) => {
             (Some(command), flags.into_iter().map(|(spec, text)| (spec.flag, text)).collect())
         }
+        Request::Check(flags) => (None, flags.into_iter().map(|(spec, text)| (spec.flag, text)).collect()),
         Request::Print(_) | Request::Version | Request::Reference => (None, vec![]),
     })
 }
@@ -54,6 +55,8 @@ fn what_prints() {
     for line in ["", "help", "--help", "--version", "version", "reference", "manager --help", "help start"] {
         assert_eq!(words(line), Ok((None, vec![])), "{line}");
     }
+    let checked = words("check --bgp --localAS 1");
+    assert_eq!(checked, Ok((None, vec![("bgp", "true".to_owned()), ("localAS", "1".to_owned())])));
     assert_eq!(version().split_whitespace().next(), Some("vipcast"));
 }
 
@@ -116,4 +119,20 @@ fn facts_of_a_password_file() {
     assert_eq!(read("/nonexistent/file"), Some(Err(absent.to_owned())));
     let directory = "it is a directory; the kubelet makes one where a hostPath without a type does not exist";
     assert_eq!(read("/"), Some(Err(directory.to_owned())));
+}
+
+#[test]
+fn the_report_of_a_check_ends_with_what_happens_when() {
+    let flags = [("bgp", "true"), ("controlplane", "true"), ("address", "10.88.0.40"), ("bgppeers", "10.0.0.1:65001")];
+    let flags =
+        flags.map(|(flag, text)| (OPTIONS.iter().find(|spec| spec.flag == flag).copied().unwrap(), text.to_owned()));
+    let facts = crate::config::Facts { host_name: Some("n1".to_owned()), ..Default::default() };
+    let Checked { config, .. } = check(&RawConfig::new(flags, []), Command::Manager, &facts).unwrap();
+    let table = outlook_table(&outlook(&config));
+    let warning = Finding { subject: "--x (y)".to_owned(), text: "odd".to_owned() };
+    assert_eq!(
+        report(&config, &[warning]),
+        format!("warning: --x (y): odd\nno mistake, 1 warning; nothing was started\n\n{table}")
+    );
+    assert_eq!(report(&config, &[]), format!("no mistake, 0 warnings; nothing was started\n\n{table}"));
 }

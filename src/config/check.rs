@@ -7,6 +7,7 @@ mod next_hops;
 mod passwords;
 mod peers;
 mod reader;
+mod timings;
 mod tuning;
 mod vips;
 
@@ -77,7 +78,7 @@ fn assemble(r: &mut Reader<'_>, command: Command) -> Option<Config> {
     let node_name = node_name(r);
     let kubeconfig = PathBuf::from(r.text(&KUBECONFIG)?);
     let log = log(r);
-    Some(Config {
+    let config = Config {
         node_name: node_name?,
         vips: vips?,
         vip_attributes: vip_options?.attributes,
@@ -87,7 +88,9 @@ fn assemble(r: &mut Reader<'_>, command: Command) -> Option<Config> {
         election: election?,
         kubeconfig,
         log: log?,
-    })
+    };
+    timings::timings(r, &config);
+    Some(config)
 }
 
 /// What is on, and what is on that cannot be.

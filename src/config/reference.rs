@@ -18,6 +18,8 @@ All mistakes are reported at once on stderr, each with the option's names, the v
 code is 1 and nothing on the host was changed. Logs go to stderr too; stdout is for what was asked for.
 
 `vipcast manager` runs the daemon; `vipcast start` does the same and implies `--controlplane`.
+`vipcast check` reads the words of `manager`, starts nothing, and prints every mistake (exit code 1), or the warnings and a
+table of what happens when: for each failure how long the virtual IP is silent at worst, and how that ends.
 ";
 
 const KEYS_INTRO: &str = "

@@ -11,6 +11,7 @@ use super::*;
 use crate::vip::Vip;
 
 mod mistakes;
+mod timings;
 mod tuning;
 
 /// What every good configuration needs.
@@ -41,7 +42,7 @@ fn lines(findings: &[Finding]) -> Vec<String> {
     findings.iter().map(ToString::to_string).collect()
 }
 
-fn config(flags: &[(&str, &str)], variables: &[(&str, &str)]) -> Config {
+pub(super) fn config(flags: &[(&str, &str)], variables: &[(&str, &str)]) -> Config {
     checked(flags, variables, &facts()).unwrap().config
 }
 

@@ -1,0 +1,144 @@
+use super::*;
+use crate::config::tests::config;
+
+const LEASE: (&str, &str) = ("leaderElection", "true");
+const BFD: (&str, &str) = ("bgpPeerOptions", "*;bfd;bfd-rx=50;bfd-tx=50");
+
+/// Failure, worst case in milliseconds (`None`: unbounded) and how.
+fn rows(flags: &[(&str, &str)]) -> Vec<(Failure, Option<u128>, String)> {
+    let millis = |worst| match worst {
+        Outage::AtMost(time) => Some(Duration::as_millis(&time)),
+        Outage::Unbounded => None,
+    };
+    outlook(&config(flags, &[])).into_iter().map(|row| (row.failure, millis(row.worst), row.how)).collect()
+}
+
+fn worst(flags: &[(&str, &str)]) -> Vec<(Failure, Option<u128>)> {
+    rows(flags).into_iter().map(|(failure, worst, _)| (failure, worst)).collect()
+}
+
+#[test]
+fn without_election_the_routers_notice() {
+    let gone = "the routers notice by twice the hold time of 9 s and go on with the other nodes";
+    let row = |failure, worst, how: &str| (failure, Some(worst), how.to_owned());
+    assert_eq!(
+        rows(&[("bgpHoldTimer", "9")]),
+        [
+            row(Failure::Stopped, 0, "withdrawn while the address still answers"),
+            row(Failure::Killed, 100, "its sessions close at once; the routers go on with the other nodes"),
+            row(Failure::Frozen, 18_100, gone),
+            row(Failure::CutOff, 18_100, gone),
+            row(Failure::NoCarrier, 18_100, gone),
+            row(Failure::UplinkSilent, 18_100, gone),
+        ]
+    );
+    assert_eq!(rows(&[BFD]).pop().map(|row| row.1), Some(Some(250)));
+}
+
+#[test]
+fn under_a_lease_its_duration_counts_and_the_hold_time_for_a_silent_uplink_alone() {
+    let lease = "another node takes the lease 5 s after its last renewal";
+    let wins = "; its later MED wins over the dead route";
+    let handed = "the lease is handed to a node that routers hear";
+    let row = |failure, worst, how: String| (failure, Some(worst), how);
+    assert_eq!(
+        rows(&[LEASE]),
+        [
+            row(
+                Failure::Stopped,
+                0,
+                "the next node announces before this one withdraws, where another vipcast is fit".to_owned()
+            ),
+            row(Failure::Killed, 5_300, format!("its sessions close at once; {lease}")),
+            row(Failure::Frozen, 5_300, format!("{lease}{wins}")),
+            row(Failure::CutOff, 5_300, format!("{lease}{wins}")),
+            row(Failure::NoCarrier, 1_600, format!("{handed}{wins}")),
+            row(Failure::UplinkSilent, 31_600, format!("noticed by the hold time of 30 s, then {handed}{wins}")),
+            row(Failure::ApiLost, 2_550, format!("it withdraws 3 s after its last renewal; {lease}")),
+        ]
+    );
+    let by_bfd = rows(&[LEASE, BFD]).into_iter().find(|row| row.0 == Failure::UplinkSilent);
+    let how = format!("noticed by BFD (3 x 0.05 s), then {handed}{wins}");
+    assert_eq!(by_bfd, Some(row(Failure::UplinkSilent, 1_750, how)));
+}
+
+#[test]
+fn where_the_fence_is_off_the_routers_timers_count() {
+    let two = ("bgppeers", "10.0.0.1:65001,10.0.0.2:65000");
+    let of = |options: &str| worst(&[LEASE, two, ("bgpHoldTimer", "9"), ("bgpPeerOptions", options)]);
+    let row = |failure, worst| (failure, Some(worst));
+    let fenced = [
+        row(Failure::Stopped, 0),
+        row(Failure::Killed, 5_300),
+        row(Failure::Frozen, 5_300),
+        row(Failure::CutOff, 5_300),
+        row(Failure::NoCarrier, 1_600),
+        row(Failure::UplinkSilent, 10_600),
+        row(Failure::ApiLost, 2_550),
+    ];
+    // Inside the AS the rising LOCAL_PREF does it alone.
+    assert_eq!(of("10.0.0.2;med=5"), fenced);
+    let mut exposed = fenced;
+    for row in exposed
+        .iter_mut()
+        .filter(|row| matches!(row.0, Failure::Frozen | Failure::CutOff | Failure::NoCarrier | Failure::UplinkSilent))
+    {
+        row.1 = Some(18_100);
+    }
+    assert_eq!(of("10.0.0.1;med=5"), exposed);
+    assert_eq!(of("10.0.0.2;med=5;local-pref=7"), exposed);
+    let how = "another node takes the lease 5 s after its last renewal; 10.0.0.1:179 has a fixed MED and keeps the dead \
+               route until twice the hold time of 9 s ended it";
+    let options = ("bgpPeerOptions", "10.0.0.1;med=5");
+    let cut = rows(&[LEASE, two, ("bgpHoldTimer", "9"), options]).into_iter().find(|row| row.0 == Failure::CutOff);
+    assert_eq!(cut.map(|row| row.2).as_deref(), Some(how));
+}
+
+#[test]
+fn what_no_timer_ends_is_unbounded() {
+    let zero = ("bgpHoldTimer", "0");
+    let row = |failure, worst| (failure, worst);
+    assert_eq!(
+        worst(&[LEASE, zero]),
+        [
+            row(Failure::Stopped, Some(0)),
+            row(Failure::Killed, Some(5_300)),
+            row(Failure::Frozen, Some(5_300)),
+            row(Failure::CutOff, Some(5_300)),
+            row(Failure::NoCarrier, Some(1_600)),
+            row(Failure::UplinkSilent, None),
+            row(Failure::ApiLost, Some(2_550)),
+        ]
+    );
+    // BFD goes on where there is no hold time.
+    assert_eq!(worst(&[LEASE, zero, BFD]), worst(&[LEASE, BFD]));
+}
+
+#[test]
+fn the_slowest_peer_counts_and_bfd_only_where_it_is_the_faster() {
+    let two = ("bgppeers", "10.0.0.1:65001,10.0.0.2:65002");
+    let silent = |options: &str, hold| {
+        let flags = [LEASE, two, ("bgpHoldTimer", hold), ("bgpPeerOptions", options)];
+        worst(&flags).into_iter().find(|row| row.0 == Failure::UplinkSilent).and_then(|row| row.1)
+    };
+    assert_eq!(silent("*;bfd", "9"), Some(2_500));
+    assert_eq!(silent("10.0.0.1;bfd", "9"), Some(10_600));
+    assert_eq!(silent("*;bfd,10.0.0.2;bfd-multiplier=255;bfd-rx=100", "9"), Some(10_600));
+}
+
+#[test]
+fn the_table_is_one_line_a_failure() {
+    let how = |text: &str| text.to_owned();
+    let rows = [
+        Prospect { failure: Failure::Stopped, worst: Outage::AtMost(Duration::ZERO), how: how("a") },
+        Prospect { failure: Failure::NoCarrier, worst: Outage::AtMost(Duration::from_millis(5_300)), how: how("b") },
+        Prospect { failure: Failure::UplinkSilent, worst: Outage::Unbounded, how: how("c") },
+    ];
+    let expected = "\
+what happens when                      silent for  how it ends
+vipcast stopped (SIGTERM)                    none  a
+uplink without carrier, API in reach        5.3 s  b
+uplink silently lost, API in reach      unbounded  c
+";
+    assert_eq!(outlook_table(&rows), expected);
+}
