@@ -1,5 +1,6 @@
-//! An API server in memory, over real HTTP, for tests: one Lease with compare-and-swap, list and watch.
+//! An API server in memory, over real HTTP, for tests: Leases with compare-and-swap, list and watch.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
@@ -10,12 +11,22 @@ use tokio::sync::watch;
 use super::Endpoint;
 
 const LEASES: &str = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases";
+/// The shared Lease's name in most tests.
+const LEASE: &str = "plndr-cp-lock";
+
+#[derive(Clone, Debug)]
+struct State {
+    revision: u64,
+    /// By name.
+    objects: BTreeMap<String, Value>,
+    /// All that were ever deleted, as they were, with the deletion's revision.
+    deleted: Vec<Value>,
+}
 
 /// What the servers of one cluster share.
 #[derive(Clone, Debug)]
 pub(crate) struct Etcd {
-    /// The object and the revision, in the order they came about.
-    state: Arc<watch::Sender<(u64, Option<Value>)>>,
+    state: Arc<watch::Sender<State>>,
     requests: Arc<Mutex<Vec<String>>>,
 }
 
@@ -30,7 +41,8 @@ pub(crate) enum Mood {
 
 impl Etcd {
     pub(crate) fn new() -> Self {
-        Self { state: Arc::new(watch::channel((1, None)).0), requests: Arc::default() }
+        let state = State { revision: 1, objects: BTreeMap::new(), deleted: Vec::new() };
+        Self { state: Arc::new(watch::channel(state).0), requests: Arc::default() }
     }
 
     /// The same object, with requests counted anew.
@@ -38,21 +50,43 @@ impl Etcd {
         Self { state: self.state.clone(), requests: Arc::default() }
     }
 
+    /// The shared Lease.
     pub(crate) fn object(&self) -> Option<Value> {
-        self.state.borrow().1.clone()
+        self.named(LEASE)
+    }
+
+    pub(crate) fn named(&self, name: &str) -> Option<Value> {
+        self.state.borrow().objects.get(name).cloned()
+    }
+
+    /// Waits until one of the objects is as wanted.
+    pub(crate) async fn until(&self, name: &str, mut wanted: impl FnMut(&Value) -> bool) -> Value {
+        let mut states = self.state.subscribe();
+        let state = states.wait_for(|state| state.objects.get(name).is_some_and(&mut wanted)).await.unwrap();
+        state.objects[name].clone()
     }
 
     pub(crate) fn put(&self, mut object: Value) -> Value {
-        self.state.send_modify(|(revision, stored)| {
-            *revision += 1;
-            object["metadata"]["resourceVersion"] = json!(revision.to_string());
-            *stored = Some(object.clone());
+        self.state.send_modify(|state| {
+            state.revision += 1;
+            object["metadata"]["resourceVersion"] = json!(state.revision.to_string());
+            state.objects.insert(object["metadata"]["name"].as_str().unwrap().to_owned(), object.clone());
         });
         object
     }
 
     pub(crate) fn delete(&self) {
-        self.state.send_modify(|state| *state = (state.0 + 1, None));
+        self.delete_named(LEASE);
+    }
+
+    pub(crate) fn delete_named(&self, name: &str) {
+        self.state.send_modify(|state| {
+            state.revision += 1;
+            if let Some(mut object) = state.objects.remove(name) {
+                object["metadata"]["resourceVersion"] = json!(state.revision.to_string());
+                state.deleted.push(object);
+            }
+        });
     }
 
     /// The requests so far, method and path.
@@ -76,25 +110,43 @@ impl Etcd {
     }
 
     fn respond(&self, method: &str, path: &str, body: &[u8]) -> (u16, Value) {
-        let current = self.object();
+        let sent: Value = serde_json::from_slice(body).unwrap_or_default();
+        let bare = path.split('?').next().unwrap();
+        let name = bare.strip_prefix(&format!("{LEASES}/")).or(sent["metadata"]["name"].as_str());
+        let current = name.and_then(|name| self.named(name));
         match (method, path.starts_with(&format!("{LEASES}/"))) {
             ("GET", true) => current.map_or_else(|| failure(404, "NotFound"), |object| (200, object)),
             ("GET", false) if path.starts_with(LEASES) => {
-                let items: Vec<Value> = current.into_iter().collect();
-                let revision = self.state.borrow().0.to_string();
-                (200, json!({ "kind": "LeaseList", "metadata": { "resourceVersion": revision }, "items": items }))
+                let state = self.state.borrow().clone();
+                let items: Vec<Value> = state.objects.into_values().filter(|object| selects(path, object)).collect();
+                let metadata = json!({ "resourceVersion": state.revision.to_string() });
+                (200, json!({ "kind": "LeaseList", "metadata": metadata, "items": items }))
             }
             ("POST", _) if current.is_some() => failure(409, "AlreadyExists"),
-            ("POST", _) => (201, self.put(serde_json::from_slice(body).unwrap())),
+            ("POST", _) => (201, self.put(sent)),
             ("PUT", true) => {
                 let Some(current) = current else { return failure(404, "NotFound") };
-                let object: Value = serde_json::from_slice(body).unwrap();
-                let same = object["metadata"]["resourceVersion"] == current["metadata"]["resourceVersion"];
-                if same { (200, self.put(object)) } else { failure(409, "Conflict") }
+                let same = sent["metadata"]["resourceVersion"] == current["metadata"]["resourceVersion"];
+                if same { (200, self.put(sent)) } else { failure(409, "Conflict") }
             }
             (_, _) => failure(404, "NotFound"),
         }
     }
+}
+
+/// Whether the selectors of a list or watch name this object; one `name=value` each.
+fn selects(path: &str, object: &Value) -> bool {
+    let query = path.split_once('?').map_or("", |(_, query)| query).replace("%3D", "=").replace("%2F", "/");
+    query.split('&').all(|part| match part.split_once('=') {
+        Some(("fieldSelector", selector)) => {
+            selector.strip_prefix("metadata.name=") == object["metadata"]["name"].as_str()
+        }
+        Some(("labelSelector", selector)) => {
+            let (label, value) = selector.split_once('=').unwrap();
+            object["metadata"]["labels"][label] == value
+        }
+        _ => true,
+    })
 }
 
 fn failure(code: u16, reason: &str) -> (u16, Value) {
@@ -153,25 +205,20 @@ async fn watch_stream(etcd: &Etcd, stream: &mut BufReader<TcpStream>, path: &str
         return;
     }
     let mut states = etcd.state.subscribe();
-    let (mut seen, mut last) = (from, etcd.object());
+    let mut seen = from;
     loop {
-        let Ok((revision, object)) = states.wait_for(|(revision, _)| *revision > seen).await.map(|state| state.clone())
-        else {
-            return;
-        };
-        seen = revision;
-        let event = match (&object, last.take()) {
-            (Some(object), _) => json!({ "type": "MODIFIED", "object": object }),
-            (None, Some(mut deleted)) => {
-                deleted["metadata"]["resourceVersion"] = json!(revision.to_string());
-                json!({ "type": "DELETED", "object": deleted })
+        let Ok(state) = states.wait_for(|state| state.revision > seen).await.map(|state| state.clone()) else { return };
+        let revision = |object: &Value| object["metadata"]["resourceVersion"].as_str().unwrap().parse::<u64>().unwrap();
+        let all = state.objects.values().map(|object| ("MODIFIED", object));
+        let all = all.chain(state.deleted.iter().map(|object| ("DELETED", object)));
+        let mut news: Vec<_> = all.filter(|(_, object)| revision(object) > seen && selects(path, object)).collect();
+        news.sort_by_key(|(_, object)| revision(object));
+        for (kind, object) in news {
+            let text = format!("{}\n", json!({ "type": kind, "object": object }));
+            if stream.write_all(format!("{:x}\r\n{text}\r\n", text.len()).as_bytes()).await.is_err() {
+                return;
             }
-            (None, None) => continue,
-        };
-        last = object;
-        let text = format!("{event}\n");
-        if stream.write_all(format!("{:x}\r\n{text}\r\n", text.len()).as_bytes()).await.is_err() {
-            return;
         }
+        seen = state.revision;
     }
 }

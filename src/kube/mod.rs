@@ -7,6 +7,7 @@
 mod credentials;
 mod endpoints;
 mod fault;
+mod follow;
 #[cfg(test)]
 pub(crate) mod mock;
 mod route;
@@ -14,4 +15,5 @@ mod route;
 pub use credentials::CredentialsError;
 pub use endpoints::{Endpoint, Endpoints, Keeper, Settings};
 pub use fault::{CallError, Refusal};
+pub use follow::{Follow, Scope, Seen, Select};
 pub use route::Route;
