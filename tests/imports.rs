@@ -41,6 +41,8 @@ const PURE: &[&str] = &[
     "src/bgp/md5.rs",
     "src/bgp/next_hops.rs",
     "src/bgp/settings.rs",
+    "src/election/candidates",
+    "src/election/candidates.rs",
     "src/election/elector",
     "src/election/elector.rs",
     "src/election/record.rs",

@@ -271,7 +271,7 @@ fn publish(tx: &watch::Sender<Leadership>, leadership: Leadership) {
 }
 
 /// Now, on both clocks.
-fn moment() -> Moment {
+pub(super) fn moment() -> Moment {
     #[expect(clippy::disallowed_methods, reason = "written into the record and the term's floor, never compared")]
     let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     Moment { now: clock::now(), wall: MicroTime(i64::try_from(wall.as_micros()).unwrap_or(i64::MAX)) }

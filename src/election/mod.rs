@@ -1,10 +1,15 @@
 //! Who may speak for the VIPs: the Kubernetes Lease, compatible with client-go's leader election.
 
+#[cfg(feature = "daemon")]
+mod candidacy;
+pub mod candidates;
 pub mod elector;
 #[cfg(feature = "daemon")]
 mod lease;
 pub mod record;
 
+#[cfg(feature = "daemon")]
+pub use candidacy::{Candidacy, Condition};
 #[cfg(feature = "daemon")]
 pub use lease::{LeaseElection, Releaser};
 
