@@ -45,6 +45,8 @@ const PURE: &[&str] = &[
     "src/election/candidates.rs",
     "src/election/elector",
     "src/election/elector.rs",
+    "src/election/fence",
+    "src/election/fence.rs",
     "src/election/record.rs",
     "src/announce/schedule.rs",
 ];

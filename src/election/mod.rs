@@ -4,6 +4,7 @@
 mod candidacy;
 pub mod candidates;
 pub mod elector;
+pub mod fence;
 #[cfg(feature = "daemon")]
 mod lease;
 pub mod record;

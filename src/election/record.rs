@@ -1,6 +1,7 @@
 //! The Lease object as data: what client-go compares, what we add to it, and when it is free.
 
 use std::collections::BTreeMap;
+use std::str::FromStr;
 use std::time::Duration;
 
 /// The annotation with the holder's term, a decimal number. Under another holder it is only a floor.
@@ -16,6 +17,15 @@ pub const FROM: &str = "vipcast.io/from";
 pub const ACKNOWLEDGED: &str = "vipcast.io/acknowledged";
 /// The annotation of a holder that went on after a crash within its own lease: it does that once.
 pub const RESUMED: &str = "vipcast.io/resumed";
+
+/// The annotation with the AS number of the holder's routers' sessions.
+pub const AS: &str = "vipcast.io/as";
+/// The annotation of a holder with the AS-path fence: how often its AS stands besides once in the shortest path that a
+/// router may still have from it.
+pub const PREPEND: &str = "vipcast.io/prepend";
+/// The annotation with the seconds for which a router may keep a route of the holder, or one that stood before it, when
+/// the holder has fallen silent.
+pub const STALE: &str = "vipcast.io/stale";
 
 /// A wall-clock time in the record: microseconds since 1970-01-01T00:00:00Z. Written for people and for client-go,
 /// which only asks whether it changed; never compared with a clock.
@@ -64,6 +74,34 @@ impl Spec {
     }
 }
 
+/// What a holder notes of its routes, for whoever holds the lease after it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Notes {
+    /// See [`AS`].
+    pub asn: Option<u32>,
+    /// See [`PREPEND`]. `None`: it has no AS-path fence.
+    pub prepend: Option<u8>,
+    /// See [`STALE`]. Whole seconds.
+    pub stale: Option<Duration>,
+}
+
+impl Notes {
+    /// Makes a record's annotations say this, and nothing else about it.
+    pub fn write(self, annotations: &mut BTreeMap<String, String>) {
+        let words = [
+            (AS, self.asn.map(|asn| asn.to_string())),
+            (PREPEND, self.prepend.map(|prepend| prepend.to_string())),
+            (STALE, self.stale.map(|stale| stale.as_secs().to_string())),
+        ];
+        for (key, word) in words {
+            match word {
+                Some(word) => annotations.insert(key.to_owned(), word),
+                None => annotations.remove(key),
+            };
+        }
+    }
+}
+
 /// One version of the Lease object.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Record {
@@ -92,6 +130,23 @@ impl Record {
         self.annotations.get(INSTANCE).map(String::as_str)
     }
 
+    /// What is noted of the routes of the vipcast that wrote it last; what is no number counts as absent.
+    #[must_use]
+    pub fn notes(&self) -> Notes {
+        fn number<N: FromStr>(record: &Record, key: &str) -> Option<N> {
+            record.annotations.get(key)?.parse().ok()
+        }
+        let stale = number::<u32>(self, STALE).map(|seconds| Duration::from_secs(seconds.into()));
+        Notes { asn: number(self, AS), prepend: number(self, PREPEND), stale }
+    }
+
+    /// Whether its holder is a vipcast, whose annotations these are: others keep them as they are, or have none.
+    #[must_use]
+    pub fn is_of_vipcast(&self) -> bool {
+        let node = self.instance().and_then(|id| id.rsplit_once('/')).map(|(node, _)| node);
+        node.is_some() && node == self.spec.holder()
+    }
+
     /// Whether `self` is the write `written`, whatever version it got and whatever others annotated since.
     #[must_use]
     pub fn is_write(&self, written: &Self) -> bool {
@@ -110,5 +165,39 @@ impl Version {
     pub fn is_before(&self, other: &Self) -> Option<bool> {
         let (a, b): (u64, u64) = (self.0.parse().ok()?, other.0.parse().ok()?);
         Some(a < b)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn notes_are_read_as_they_were_written_and_what_is_no_number_is_absent() {
+        let notes = Notes { asn: Some(4_200_000_000), prepend: Some(9), stale: Some(Duration::from_secs(18)) };
+        let mut record = Record::default();
+        record.annotations.insert(TERM.to_owned(), "7".to_owned());
+        notes.write(&mut record.annotations);
+        assert_eq!((record.notes(), record.term()), (notes, Some(7)));
+        record.annotations.insert(PREPEND.to_owned(), "256".to_owned());
+        assert_eq!(record.notes(), Notes { prepend: None, ..notes });
+        Notes::default().write(&mut record.annotations);
+        assert_eq!(record.annotations, [(TERM.to_owned(), "7".to_owned())].into());
+    }
+
+    #[test]
+    fn annotations_are_the_holders_only_where_they_name_it() {
+        let record = |holder: Option<&str>, instance: Option<&str>| Record {
+            spec: Spec { holder: holder.map(str::to_owned), ..Spec::default() },
+            annotations: instance.map(|id| (INSTANCE.to_owned(), id.to_owned())).into_iter().collect(),
+            ..Record::default()
+        };
+        let cases = [
+            (record(Some("n1"), Some("n1/1f")), true),
+            (record(Some("n2"), Some("n1/1f")), false),
+            (record(Some("n1"), None), false),
+            (record(None, Some("n1/1f")), false),
+        ];
+        assert!(cases.into_iter().all(|(record, expected)| record.is_of_vipcast() == expected));
     }
 }
