@@ -2,6 +2,7 @@
 
 mod bgp;
 mod effects;
+mod fences;
 mod lease;
 mod next_hops;
 mod passwords;
@@ -90,6 +91,7 @@ fn assemble(r: &mut Reader<'_>, command: Command) -> Option<Config> {
         log: log?,
     };
     timings::timings(r, &config);
+    fences::fences(r, &config);
     Some(config)
 }
 

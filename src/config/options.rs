@@ -182,6 +182,11 @@ options! {
             "hold time we offer: 0, or 3 to 65535").default("30");
         KEEPALIVE = value("bgpKeepAliveInterval", &["bgp_keepalive_interval"], "SECONDS",
             "keepalive interval; unless given never more than a third of the hold time").default("10");
+        STANDBY = switch("bgpStandby", &["bgp_standby"],
+            "nodes that do not hold the lease announce too, worse than the holder: routers turn to them when it is gone");
+        AS_PATH_FENCE = value("bgpASPathFence", &["bgp_as_path_fence"], "STEP",
+            "each holder's AS path is so much shorter than the last one's, for routers that do not compare MED: 1 to 10 \
+             prepends (3 for a leaf-spine fabric), or off; on by itself behind a holder in another AS").default("off");
     }
     Election {
         LEADER_ELECTION = switch("leaderElection", &["vip_leaderelection"],

@@ -10,6 +10,7 @@ use super::options::{OPTIONS, Spec};
 use super::*;
 use crate::vip::Vip;
 
+mod fences;
 mod mistakes;
 mod timings;
 mod tuning;
@@ -79,7 +80,7 @@ fn the_defaults() {
     assert_eq!((node_name.as_str(), vips, interface, api_port), ("node-1", vec![vip], None, 6443));
     let (hold, keepalive) = (Duration::from_secs(30), Duration::from_secs(10));
     assert_eq!((bgp.local_as, bgp.router_id, bgp.hold_time, bgp.keepalive), (65000, None, hold, keepalive));
-    assert_eq!(election, None);
+    assert_eq!((bgp.standby, bgp.as_path_fence, election), (false, None, None));
     assert_eq!(kubeconfig, PathBuf::from("/etc/kubernetes/admin.conf"));
     assert_eq!(log, LogConfig { level: LogLevel::Info, format: LogFormat::Text });
 }

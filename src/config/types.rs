@@ -46,6 +46,11 @@ pub struct BgpConfig {
     pub keepalive: Duration,
     /// The port at which peers may dial us; bound only where one of them is to. Never 0.
     pub listen_port: u16,
+    /// Whether a node that does not hold the lease announces too, as the routers' last choice.
+    pub standby: bool,
+    /// By how many prepends each holder's AS path is shorter than the one's before it, 1 to 10; `None`: by none, unless
+    /// their ASes differ.
+    pub as_path_fence: Option<u8>,
     /// The peers; at least one.
     pub peers: Vec<PeerConfig>,
 }

@@ -68,6 +68,7 @@ pub struct Fence {
     standing: BTreeMap<u8, Instant>,
     /// Of the last holder that was seen.
     last: Option<Notes>,
+    /// The last term of ours; who hands over speaks as in that after another's record came.
     held: Option<Held>,
 }
 
@@ -97,7 +98,6 @@ impl Fence {
     /// Takes in another's record. Its holder may speak for as long as its lease lasts, and routers may keep what it said
     /// for its stale bound after that.
     pub fn observe(&mut self, now: Instant, record: &Record) {
-        self.held = None;
         let of_vipcast = record.is_of_vipcast() || (record.spec.holder().is_none() && record.instance().is_some());
         let notes = if of_vipcast { record.notes() } else { Notes::default() };
         let ours = self.stale.unwrap_or_default();

@@ -4,11 +4,12 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use super::effects;
+use super::fences;
 use super::peers;
 use super::reader::Reader;
 use super::tuning::{self, VipOptions};
 use crate::config::BgpConfig;
-use crate::config::options::{HOLD_TIME, KEEPALIVE, LEADER_ELECTION, LISTEN_PORT, LOCAL_AS, ROUTER_ID, Spec};
+use crate::config::options::{HOLD_TIME, KEEPALIVE, LEADER_ELECTION, LISTEN_PORT, LOCAL_AS, ROUTER_ID, STANDBY, Spec};
 use crate::config::peer;
 use crate::config::scalar::{decimal, go_bool};
 use crate::vip::Vip;
@@ -25,9 +26,19 @@ pub(super) fn bgp(r: &mut Reader<'_>, vips: &[Vip], vip_options: Option<&VipOpti
         effects::of_vips(r, options, peers, local_as);
     }
     let listen_port = r.number(&LISTEN_PORT, 1..=65535, "a TCP port").and_then(|port| u16::try_from(port).ok());
+    let (standby, as_path_fence) = (r.switch(&STANDBY), fences::as_path(r));
     let (hold_time, keepalive) = timers?;
     let listen_port = listen_port?;
-    Some(BgpConfig { local_as: local_as?, router_id: router_id?, hold_time, keepalive, listen_port, peers: peers? })
+    Some(BgpConfig {
+        local_as: local_as?,
+        router_id: router_id?,
+        hold_time,
+        keepalive,
+        listen_port,
+        standby: standby?,
+        as_path_fence: as_path_fence?,
+        peers: peers?,
+    })
 }
 
 /// The AS number of an option.
