@@ -120,7 +120,8 @@ async fn build(config: Config, stations: &mut Stations) -> Result<Node, Error> {
     }
     let lease = config.election.clone().map(|lease| {
         stations.spawn("the watch over hold times", speaking::warn_of_long_holds(handle.status(), lease.clone()));
-        standing::stand(stations, &config, lease, facts.clone())
+        let announcements = standing::Announcements { bound: bound.clone(), peers: handle.status() };
+        standing::stand(stations, &config, lease, facts.clone(), announcements)
     });
     let graceful_shutdown = config.bgp.peers.iter().filter_map(|peer| peer.graceful_shutdown).max().unwrap_or_default();
     Ok(Node { facts, bound, speaker: handle, graceful_shutdown, lease })

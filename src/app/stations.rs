@@ -77,9 +77,12 @@ pub(super) struct Lease {
 }
 
 impl Node {
-    /// Graceful shutdown where it is set → withdraw → delivered → Cease → unbind → release the lease if it is still
+    /// Hand the lease over where somebody is fit → graceful shutdown where it is set → withdraw → delivered → Cease → unbind → release the lease if it is still
     /// ours. Until the sessions end, the lease is renewed and the routes follow it: when it is lost, they go at once.
     pub(super) async fn drain(mut self, stations: &mut Stations) {
+        if let Some(lease) = &mut self.lease {
+            lease.releaser.hand_over().await;
+        }
         let deadline = now() + GOODBYE;
         self.speaker.stop(LEAVING, deadline);
         tokio::select! {

@@ -6,25 +6,32 @@
 //! - At most one request is on its way. A write whose answer was lost stays in mind: if the record shows up as we
 //!   wrote it, that write succeeded, and counts from when it was sent.
 //! - What contradicts our holding ends it. Only what may be old news from the watch is asked for again first.
+//! - Who leaves in good order, or is not fit any more, offers the lease to a fit candidate (`handover`) and speaks until
+//!   that one's routes are out.
 //!
 //! It does no I/O, reads no clock and never ends: who lost the lease stands again. Calls that come early or twice do
 //! nothing.
 
 mod draft;
+mod handover;
 mod others;
+mod requests;
+mod standing;
 mod types;
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::config::LeaseConfig;
-use crate::election::Leadership;
+use crate::election::Fitness;
 use crate::election::record::{Record, Version};
 use crate::time::Instant;
 
-use draft::Author;
+use draft::{Author, Origin};
+pub use handover::DWELL;
+use handover::{Offers, Parting};
 pub use types::{Action, Attempt, Event, Input, Loss, Moment, WriteError};
-use types::{Freshness, Write};
+use types::{Freshness, Holding, Kind, Write};
 
 /// Requests that may follow a refused one at once (conflict, read, write …) before pacing sets in.
 const BURST: u8 = 4;
@@ -40,26 +47,31 @@ enum View {
     /// There is none; what stood there before is waited out until `free_at`.
     Gone { version: Version, free_at: Instant },
     /// Somebody else's, nobody's (`free_at` is past then), or our predecessor's on this node.
-    Theirs { record: Record, free_at: Instant },
+    Theirs { record: Record, free_at: Instant, past: Past },
     /// As this process wrote it.
-    Ours { record: Record, term: u64, until: Instant, renew_at: Instant },
+    Ours(Holding),
+}
+
+/// What is special about a record that is not ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Past {
+    Plain,
+    /// It went back: etcd was restored. What it offers is over.
+    WentBack,
+    /// An earlier process of this node held it, and we go on in its place.
+    Predecessor,
 }
 
 /// Whether we are about to go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Leaving {
     No,
+    /// Another is to take the lease; until one did, we hold it.
+    HandingOver,
+    /// Nobody is left to hand it to, or somebody has it.
+    HandedOver,
     Asked,
     Done,
-}
-
-/// What to ask of the API.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Want {
-    Read,
-    Claim,
-    Renew,
-    Release,
 }
 
 /// The machine of one candidate for one lease.
@@ -71,6 +83,11 @@ pub struct Elector {
     /// Whether `BecameHolder` was reported and its end not yet.
     live: bool,
     leaving: Leaving,
+    fitness: Fitness,
+    /// Whom the lease may be offered to, and to whom it was.
+    offers: Offers,
+    /// We let go of the lease, and speak until the next holder does.
+    parting: Option<Parting>,
     /// Writes that were sent and are not known to have failed.
     open: Vec<Write>,
     flying: Option<(Attempt, Instant)>,
@@ -98,6 +115,9 @@ impl Elector {
             view: View::Unknown,
             live: false,
             leaving: Leaving::No,
+            fitness: Fitness::Unknown,
+            offers: Offers::default(),
+            parting: None,
             open: Vec::new(),
             flying: None,
             check: false,
@@ -134,8 +154,9 @@ impl Elector {
     /// [`Event::Released`] was reported.
     pub fn release(&mut self, at: Moment) {
         self.expire(at.now);
-        if self.leaving == Leaving::No {
+        if !matches!(self.leaving, Leaving::Asked | Leaving::Done) {
             self.leaving = Leaving::Asked;
+            self.parting = None;
             self.end(Loss::Released);
         }
         self.plan(at);
@@ -144,13 +165,14 @@ impl Elector {
     /// When [`Elector::handle_timeout`] has something to do; `None`: an answer is awaited, or nothing is left.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
-        let expiry = match &self.view {
-            View::Ours { until, .. } if self.live => Some(*until),
-            View::Unknown | View::Gone { .. } | View::Theirs { .. } | View::Ours { .. } => None,
+        let expiry = match (&self.view, &self.parting) {
+            (_, Some(parting)) => Some(parting.until),
+            (View::Ours(held), None) if self.live => Some(held.until),
+            (View::Unknown | View::Gone { .. } | View::Theirs { .. } | View::Ours(_), None) => None,
         };
         let request = match self.flying {
             Some(_) => None,
-            None => self.want().map(|(when, _)| when.max(self.not_before)),
+            None => self.want().map(|(when, _)| when.max(self.not_before)).into_iter().chain(self.give_up_at()).min(),
         };
         expiry.into_iter().chain(request).min()
     }
@@ -158,27 +180,6 @@ impl Elector {
     /// What is to be done, in order.
     pub fn poll_action(&mut self) -> Option<Action> {
         self.actions.pop_front()
-    }
-
-    /// Whether we may speak at `now`.
-    #[must_use]
-    pub fn leadership(&self, now: Instant) -> Leadership {
-        match &self.view {
-            View::Ours { until, term, .. } if now < *until && self.leaving == Leaving::No => {
-                Leadership::Held { until: *until, term: *term }
-            }
-            View::Theirs { record, .. } if !self.is_our_trace(record) => {
-                Leadership::Follower { holder: record.spec.holder().map(str::to_owned) }
-            }
-            View::Unknown | View::Gone { .. } | View::Theirs { .. } | View::Ours { .. } => {
-                Leadership::Follower { holder: None }
-            }
-        }
-    }
-
-    /// Whether a record under our name is an earlier one of this node, not a twin's.
-    fn is_our_trace(&self, record: &Record) -> bool {
-        self.last_twin.is_none() && record.spec.holder() == Some(&self.author.identity)
     }
 
     fn got(&mut self, now: Instant, attempt: Attempt, result: Result<Option<Record>, String>) {
@@ -246,7 +247,9 @@ impl Elector {
         match &self.view {
             View::Unknown => false,
             View::Gone { version: known, .. } => version == known || version.is_before(known) == Some(true),
-            View::Theirs { record, .. } | View::Ours { record, .. } => version.is_before(&record.version) == Some(true),
+            View::Theirs { record, .. } | View::Ours(Holding { record, .. }) => {
+                version.is_before(&record.version) == Some(true)
+            }
         }
     }
 
@@ -254,7 +257,7 @@ impl Elector {
         match &self.view {
             View::Unknown => Version::default(),
             View::Gone { version, .. } => version.clone(),
-            View::Theirs { record, .. } | View::Ours { record, .. } => record.version.clone(),
+            View::Theirs { record, .. } | View::Ours(Holding { record, .. }) => record.version.clone(),
         }
     }
 
@@ -279,11 +282,12 @@ impl Elector {
         }
         self.forget_dead_writes(version.as_ref(), record.as_ref(), freshness);
         let version = version.unwrap_or_else(|| self.known_version());
+        self.follow_parting(now, record.as_ref());
         match (&mut self.view, record) {
-            (View::Ours { record: known, .. }, Some(record)) if record.spec == known.spec => *known = record,
-            (View::Ours { until, .. }, record) => {
-                let until = *until;
-                self.lose(now, version, record, late, until);
+            (View::Ours(held), Some(record)) if record.spec == held.record.spec => held.record = record,
+            (View::Ours(held), record) => {
+                let held = held.clone();
+                self.lose(now, version, record, late, &held);
             }
             (View::Theirs { record: known, .. }, Some(record)) if record.spec == known.spec => *known = record,
             (View::Unknown | View::Gone { .. } | View::Theirs { .. }, Some(record)) => self.observe(now, record, late),
@@ -298,14 +302,14 @@ impl Elector {
     /// Who leaves waits no longer than for one consistent read.
     fn forget_dead_writes(&mut self, version: Option<&Version>, record: Option<&Record>, freshness: Freshness) {
         let same = match (&self.view, record) {
-            (View::Ours { record: known, .. } | View::Theirs { record: known, .. }, Some(record)) => {
+            (View::Ours(Holding { record: known, .. }) | View::Theirs { record: known, .. }, Some(record)) => {
                 known.spec == record.spec
             }
             (View::Gone { .. } | View::Unknown, None) => true,
-            (View::Unknown | View::Gone { .. }, Some(_)) | (View::Ours { .. } | View::Theirs { .. }, None) => false,
+            (View::Unknown | View::Gone { .. }, Some(_)) | (View::Ours(_) | View::Theirs { .. }, None) => false,
         };
         let newer = version.is_some_and(|version| self.known_version().is_before(version) == Some(true));
-        let leaves = self.leaving != Leaving::No && freshness == Freshness::Certain;
+        let leaves = matches!(self.leaving, Leaving::Asked | Leaving::Done) && freshness == Freshness::Certain;
         if (newer && !same) || leaves {
             let flying = self.flying.map(|(attempt, _)| attempt);
             self.open.retain(|write| Some(write.attempt) == flying);
@@ -319,26 +323,61 @@ impl Elector {
         self.check = false;
         self.burst = BURST;
         self.not_before = now;
-        let Some(term) = write.term else {
-            self.view = View::Theirs { record, free_at: now };
+        let Some(term) = write.kind.term() else {
+            self.view = View::Theirs { record, free_at: now, past: Past::Plain };
             return self.leave(true);
         };
-        let mut until = write.sent + self.config.renew_deadline.min(self.config.duration);
-        if let View::Ours { until: before, .. } = &self.view {
-            until = until.max(*before);
-        }
         self.highest_term = self.highest_term.max(term);
         self.last_holder = Some(self.author.identity.clone());
         self.last_twin = None;
-        self.view = View::Ours { record, term, until, renew_at: write.sent + self.config.retry_period };
-        if !self.live && now < until && self.leaving == Leaving::No {
+        if let Kind::Renewal { offer: Some(to), .. } = &write.kind {
+            self.note_offer(now, to);
+        }
+        let held = self.holding(now, write, record, term);
+        let until = held.until;
+        self.view = View::Ours(held);
+        if !self.live && now < until && self.is_candidate_or_holder() {
             self.live = true;
             self.report(Event::BecameHolder { term });
+            if let Kind::Claim { origin: Origin::Offer { instance, .. }, .. } = &write.kind {
+                self.report(Event::TookOver { from: instance.clone() });
+            }
+        }
+    }
+
+    /// What we hold after `write` was done.
+    fn holding(&self, now: Instant, write: &Write, record: Record, term: u64) -> Holding {
+        let until = write.sent + self.config.renew_deadline.min(self.config.duration);
+        let before = match &self.view {
+            View::Ours(held) => Some(held),
+            View::Unknown | View::Gone { .. } | View::Theirs { .. } => None,
+        };
+        let new = Holding {
+            record,
+            term,
+            until: before.map_or(until, |held| until.max(held.until)),
+            renew_at: write.sent + self.config.retry_period,
+            taken_at: now,
+            owes_word: false,
+            announced: false,
+            offer: None,
+        };
+        match (&write.kind, before) {
+            (Kind::Claim { origin, .. }, _) => Holding { owes_word: matches!(origin, Origin::Offer { .. }), ..new },
+            (Kind::Renewal { offer, acknowledges, .. }, Some(held)) => Holding {
+                taken_at: held.taken_at,
+                owes_word: held.owes_word && !acknowledges,
+                announced: held.announced,
+                offer: offer.clone(),
+                ..new
+            },
+            (Kind::Renewal { .. } | Kind::Release, _) => new,
         }
     }
 
     /// The record is not what we wrote: whatever it is, we hold nothing any more.
-    fn lose(&mut self, now: Instant, version: Version, record: Option<Record>, went_back: bool, until: Instant) {
+    fn lose(&mut self, now: Instant, version: Version, record: Option<Record>, went_back: bool, held: &Holding) {
+        let until = held.until;
         let Some(record) = record else {
             self.end(Loss::Deleted);
             // Nobody can have taken what we held until now; others who know our record wait it out, and so do we.
@@ -348,8 +387,11 @@ impl Elector {
         let named_us = record.spec.holder() == Some(&self.author.identity);
         if went_back && named_us {
             self.end(Loss::WentBack);
-            self.view = View::Theirs { record, free_at: until.max(now) };
+            self.view = View::Theirs { record, free_at: until.max(now), past: Past::WentBack };
             return;
+        }
+        if !went_back && self.part(now, &record, held) {
+            return self.observe(now, record, went_back);
         }
         self.end(match record.spec.holder() {
             _ if went_back => Loss::WentBack,
@@ -360,11 +402,12 @@ impl Elector {
     }
 
     fn expire(&mut self, now: Instant) {
-        if let View::Ours { until, .. } = &self.view
-            && now >= *until
+        if let View::Ours(held) = &self.view
+            && now >= held.until
         {
             self.end(Loss::Expired);
         }
+        self.expire_parting(now);
     }
 
     fn end(&mut self, loss: Loss) {
@@ -381,71 +424,6 @@ impl Elector {
 
     fn report(&mut self, event: Event) {
         self.actions.push_back(Action::Report(event));
-    }
-
-    /// What to ask next, and from when on.
-    fn want(&self) -> Option<(Instant, Want)> {
-        let at_once = self.not_before;
-        match (self.leaving, &self.view) {
-            (Leaving::Done, _) => None,
-            (Leaving::No | Leaving::Asked, _) if self.check => Some((at_once, Want::Read)),
-            (Leaving::Asked, View::Ours { .. }) => Some((at_once, Want::Release)),
-            (Leaving::Asked, View::Unknown | View::Gone { .. } | View::Theirs { .. }) => {
-                (!self.open.is_empty()).then_some((at_once, Want::Read))
-            }
-            (Leaving::No, View::Unknown) => Some((at_once, Want::Read)),
-            (Leaving::No, View::Gone { free_at, .. } | View::Theirs { free_at, .. }) => Some((*free_at, Want::Claim)),
-            (Leaving::No, View::Ours { renew_at, .. }) => Some((*renew_at, Want::Renew)),
-        }
-    }
-
-    fn plan(&mut self, at: Moment) {
-        if self.flying.is_some() {
-            return;
-        }
-        match self.want() {
-            Some((when, want)) if at.now >= when.max(self.not_before) => self.send(at, want),
-            Some(_) => {}
-            None if self.leaving == Leaving::Asked => self.leave(false),
-            None => {}
-        }
-    }
-
-    fn send(&mut self, at: Moment, want: Want) {
-        self.last_attempt = self.last_attempt.saturating_add(1);
-        let attempt = Attempt(self.last_attempt);
-        self.flying = Some((attempt, at.now));
-        let (known, term) = match &self.view {
-            View::Unknown | View::Gone { .. } => (None, None),
-            View::Theirs { record, .. } => (Some(record), None),
-            View::Ours { record, term, .. } => (Some(record), Some(*term)),
-        };
-        let (record, term) = match (want, known, term) {
-            (Want::Release, Some(held), _) => (Author::release(held, at.wall), None),
-            (Want::Renew, Some(held), Some(term)) => (self.author.renewal(held, term, at.wall), Some(term)),
-            (Want::Claim, known, _) => {
-                let term = self.next_term(at);
-                (self.author.claim(known, term, at.wall), Some(term))
-            }
-            (Want::Read | Want::Release | Want::Renew, _, _) => {
-                self.check = false;
-                return self.actions.push_back(Action::Get { attempt });
-            }
-        };
-        let create = known.is_none();
-        if self.open.len() >= OPEN {
-            self.open.remove(0);
-        }
-        self.open.push(Write { attempt, sent: at.now, record: record.clone(), term });
-        self.actions.push_back(match create {
-            true => Action::Create { attempt, record },
-            false => Action::Update { attempt, record },
-        });
-    }
-
-    /// Higher than any term that was seen, here or in the record; the clock is a floor that survives deletion.
-    fn next_term(&self, at: Moment) -> u64 {
-        self.highest_term.saturating_add(1).max(at.wall.seconds())
     }
 }
 

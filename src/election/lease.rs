@@ -14,14 +14,25 @@ use tokio::task::JoinSet;
 
 use crate::clock::{self, Timer};
 use crate::config::LeaseConfig;
-use crate::election::Leadership;
 use crate::election::elector::{Action, Attempt, Elector, Event, Input, Loss, Moment, WriteError};
 use crate::election::record::{MicroTime, Record};
+use crate::election::{Candidate, Fitness, Leadership};
 use crate::kube::{CallError, Endpoints, Refusal, Route};
 use crate::time::Instant;
 
 /// What the watch saw and the elector did not take yet. When it is full the watch waits: the elector takes at once.
 const SEEN: usize = 4;
+
+/// What the election has to know of this node and of others.
+#[derive(Clone, Debug)]
+pub struct Circumstances {
+    /// Whether this node should hold the lease.
+    pub fitness: watch::Receiver<Fitness>,
+    /// Other nodes that are fit to, best first.
+    pub candidates: watch::Receiver<Vec<Candidate>>,
+    /// The term whose routes are out: bound, and told to every peer whose session is up.
+    pub announced: watch::Receiver<Option<u64>>,
+}
 
 /// The election for one lease.
 #[derive(Debug)]
@@ -29,44 +40,78 @@ pub struct LeaseElection {
     config: LeaseConfig,
     elector: Elector,
     endpoints: Endpoints,
-    release: watch::Receiver<Option<Instant>>,
+    circumstances: Circumstances,
+    order: watch::Receiver<Order>,
     identity: String,
     /// The last other holder that did not give the lease back, and whether its terms are in the record: kube-vip
     /// leaves a vipcast's annotations as they are, or has none.
     other: Option<(String, bool)>,
     /// What the API last refused, so that it is said once.
     refused: Option<String>,
-    /// Dropped at the end of the run: that is what [`Releaser::release`] waits for.
-    _done: watch::Sender<()>,
+    /// Where a handover that was asked for ends.
+    handed_over: watch::Sender<bool>,
 }
 
-/// Gives the lease back and ends the election.
+/// What the end of this process asks of the election.
+#[derive(Clone, Copy, Debug)]
+enum Order {
+    Stand,
+    HandOver,
+    /// Give the lease back, by then.
+    Release(Instant),
+}
+
+/// Ends the election.
 #[derive(Clone, Debug)]
 pub struct Releaser {
-    release: watch::Sender<Option<Instant>>,
-    done: watch::Receiver<()>,
+    order: watch::Sender<Order>,
+    handed_over: watch::Receiver<bool>,
 }
 
 impl Releaser {
+    /// Stands no more. Where the lease is ours it is offered to whoever is fit; done when that node speaks, or when
+    /// nobody takes it. Then the lease is still ours, and renewed.
+    pub async fn hand_over(&mut self) {
+        self.order.send_replace(Order::HandOver);
+        // The election is over: nothing is left to hand over.
+        let _ = self.handed_over.wait_for(|handed_over| *handed_over).await;
+    }
+
     /// Ends the election: the lease is given back if it is ours, until `deadline` at the latest. Call it when nothing
     /// is announced any more; until then a held lease is renewed.
     pub async fn release(mut self, deadline: Instant) {
-        self.release.send_replace(Some(deadline));
+        self.order.send_replace(Order::Release(deadline));
         // The sender goes when the run is over: an error is what is awaited.
-        let _ = self.done.changed().await;
+        while self.handed_over.changed().await.is_ok() {}
     }
 }
 
 impl LeaseElection {
-    /// A candidate: `identity` is the node's name, `nonce` a random id of this process.
+    /// A candidate: `identity` is the node's name, `instance` the id of this process ([`crate::election::instance`]).
     #[must_use]
-    pub fn new(config: LeaseConfig, identity: &str, nonce: &str, endpoints: Endpoints) -> (Self, Releaser) {
-        let (release_tx, release) = watch::channel(None);
-        let (done, done_rx) = watch::channel(());
+    pub fn new(
+        config: LeaseConfig,
+        identity: &str,
+        instance: String,
+        endpoints: Endpoints,
+        circumstances: Circumstances,
+    ) -> (Self, Releaser) {
+        let (order_tx, order) = watch::channel(Order::Stand);
+        let (handed_over, handed_over_rx) = watch::channel(false);
         let identity = identity.to_lowercase();
-        let elector = Elector::new(config.clone(), &identity, format!("{identity}/{nonce}"));
-        let election = Self { config, elector, endpoints, release, identity, other: None, refused: None, _done: done };
-        (election, Releaser { release: release_tx, done: done_rx })
+        let elector = Elector::new(config.clone(), &identity, instance);
+        let election = Self {
+            config,
+            elector,
+            endpoints,
+            circumstances,
+            order,
+            identity,
+            other: None,
+            refused: None,
+            handed_over,
+        };
+        (election, Releaser { order: order_tx, handed_over: handed_over_rx })
     }
 
     /// Stands for election and publishes the leadership, until it was released through the [`Releaser`].
@@ -81,11 +126,14 @@ impl LeaseElection {
         tasks.spawn(observe::run(self.config.clone(), self.endpoints.route("lease watch"), seen_tx));
         let mut requests =
             Requests { config: self.config.clone(), idle: Some(self.endpoints.route("lease")), flying: None };
-        self.elector.handle_timeout(moment());
+        self.tell();
         loop {
             let released = self.drain(&mut requests);
             publish(&tx, self.elector.leadership(clock::now()));
-            let deadline = *self.release.borrow();
+            let deadline = match *self.order.borrow() {
+                Order::Release(deadline) => Some(deadline),
+                Order::Stand | Order::HandOver => None,
+            };
             if released || deadline.is_some_and(|deadline| clock::now() >= deadline) {
                 return Ok(());
             }
@@ -97,10 +145,31 @@ impl LeaseElection {
                     self.take(input);
                 }
                 Some(input) = seen.recv() => self.take(input),
-                Ok(()) = self.release.changed() => self.elector.release(moment()),
+                Ok(()) = self.order.changed() => self.obey(),
+                Ok(()) = self.circumstances.fitness.changed() => self.tell(),
+                Ok(()) = self.circumstances.candidates.changed() => self.tell(),
+                Ok(()) = self.circumstances.announced.changed() => self.tell(),
                 () = due.until(next) => self.elector.handle_timeout(moment()),
                 () = grace.until(deadline) => {}
             }
+        }
+    }
+
+    /// Tells the elector how this node and the others stand.
+    fn tell(&mut self) {
+        let Circumstances { fitness, candidates, announced } = &mut self.circumstances;
+        self.elector.set_fitness(moment(), *fitness.borrow_and_update());
+        self.elector.set_candidates(moment(), candidates.borrow_and_update().clone());
+        if let Some(term) = *announced.borrow_and_update() {
+            self.elector.announced(moment(), term);
+        }
+    }
+
+    fn obey(&mut self) {
+        match *self.order.borrow_and_update() {
+            Order::Stand => {}
+            Order::HandOver => self.elector.hand_over(moment()),
+            Order::Release(_) => self.elector.release(moment()),
         }
     }
 
@@ -143,6 +212,9 @@ impl LeaseElection {
                 Action::Update { attempt, record } => requests.start(Request::Update(record), attempt),
                 Action::Report(event) => {
                     released |= matches!(event, Event::Released { .. });
+                    if matches!(event, Event::HandedOver { .. }) {
+                        self.handed_over.send_replace(true);
+                    }
                     self.log(&event);
                 }
             }
@@ -163,6 +235,18 @@ impl LeaseElection {
                          which routers read as the best; should it still stand, only the router's timers clear its route"
                     );
                 }
+            }
+            Event::TookOver { from } => {
+                tracing::info!(lease, from, "the last holder offered it to us, and speaks until our routes are out");
+            }
+            Event::Offered { to } => tracing::info!(lease, to, "offering the lease"),
+            Event::HandingOver { to } => {
+                tracing::info!(lease, to, "the lease is taken; speaking until its routes are out")
+            }
+            Event::HandedOver { to: Some(_) } => {}
+            Event::HandedOver { to: None } => tracing::info!(lease, "there is nobody to hand the lease to"),
+            Event::Lost(loss @ Loss::HandedOver { .. }) => {
+                tracing::info!(lease, reason = %loss, "the lease is handed over")
             }
             Event::Lost(loss @ Loss::Released) => tracing::info!(lease, reason = %loss, "leaving the lease"),
             Event::Lost(loss) => tracing::warn!(lease, reason = %loss, "lost the lease"),

@@ -12,7 +12,7 @@ pub mod record;
 #[cfg(feature = "daemon")]
 pub use candidacy::{Candidacy, Condition};
 #[cfg(feature = "daemon")]
-pub use lease::{LeaseElection, Releaser};
+pub use lease::{Circumstances, LeaseElection, Releaser};
 
 use crate::time::Instant;
 
@@ -32,6 +32,12 @@ pub enum Fitness {
     Drained,
 }
 
+/// The id of a process: its node's name, lower case, and a random word.
+#[must_use]
+pub fn instance(node: &str, nonce: &str) -> String {
+    format!("{}/{nonce}", node.to_lowercase())
+}
+
 /// Another node that is fit to take the lease.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
@@ -49,12 +55,23 @@ pub enum Leadership {
         /// Who else holds the lease as far as we know; our own name: a twin on this node. `None`: nobody, or unknown,
         /// which includes what we held ourselves until it ran out.
         holder: Option<String>,
+        /// Until when a standby may speak: the last change of the record that named another, live holder + the lease
+        /// duration. `None`: no such holder is known.
+        standby_until: Option<Instant>,
     },
     /// Ours.
     Held {
         /// When it ends unless renewed: the moment before the last successful renewal was sent + the renew deadline.
+        /// Sooner at the end of a handover.
         until: Instant,
         /// Higher in every later term, across nodes.
         term: u64,
+        /// The node that took it from us: we speak until it does.
+        successor: Option<String>,
     },
+}
+
+impl Leadership {
+    /// Before anything is known.
+    pub const UNKNOWN: Self = Self::Follower { holder: None, standby_until: None };
 }

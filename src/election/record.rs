@@ -147,6 +147,34 @@ impl Record {
         node.is_some() && node == self.spec.holder()
     }
 
+    /// The process that the holder lets take the lease: what stands in the annotations for this very record.
+    #[must_use]
+    pub fn offered_to(&self) -> Option<&str> {
+        let (term, rest) = self.annotations.get(OFFER)?.split_once(' ')?;
+        let (renewed, instance) = rest.split_once(' ')?;
+        let stands = term.parse().ok() == self.term() && renewed.parse().ok().map(MicroTime) == self.spec.renew_time;
+        (stands && self.spec.holder().is_some()).then_some(instance)
+    }
+
+    /// Whether the holder took the lease because `instance` offered it in `term`.
+    #[must_use]
+    pub fn is_from(&self, term: u64, instance: &str) -> bool {
+        self.annotations.get(FROM).is_some_and(|from| *from == format!("{term} {instance}"))
+    }
+
+    /// Whether the holder's routes are out, as it says.
+    #[must_use]
+    pub fn is_acknowledged(&self) -> bool {
+        let said = self.annotations.get(ACKNOWLEDGED).and_then(|text| text.parse().ok());
+        said.is_some() && said == self.term()
+    }
+
+    /// Whether the holder went on after a crash within its own lease, and did not hold for long since.
+    #[must_use]
+    pub fn is_resumed(&self) -> bool {
+        self.annotations.contains_key(RESUMED)
+    }
+
     /// Whether `self` is the write `written`, whatever version it got and whatever others annotated since.
     #[must_use]
     pub fn is_write(&self, written: &Self) -> bool {

@@ -1,7 +1,37 @@
 //! The records we write.
 
+use std::time::Duration;
+
+use super::types::{Holding, Kind, Moment};
 use crate::config::LeaseConfig;
-use crate::election::record::{INSTANCE, MicroTime, Record, Spec, TERM};
+use crate::election::record::{ACKNOWLEDGED, FROM, INSTANCE, MicroTime, OFFER, RESUMED, Record, Spec, TERM};
+
+/// How a claim comes about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// The lease was free, or waited out.
+    Free,
+    /// An earlier process of this node held it, and we go on within its lease.
+    Resumed,
+    /// Its holder offered it to us.
+    Offer {
+        /// The holder's term.
+        term: u64,
+        /// The holder's process.
+        instance: String,
+    },
+}
+
+impl Origin {
+    /// The origin of a claim of what stands under offer.
+    pub(super) fn of_offer(record: &Record) -> Self {
+        let instance = record.instance().unwrap_or_default().to_owned();
+        Self::Offer { term: record.term().unwrap_or_default(), instance }
+    }
+}
+
+/// How long a holder that went on after a crash must hold before it may do so again.
+const RESUMED_FOR: Duration = Duration::from_secs(60);
 
 /// What is the same in every record of this process.
 #[derive(Clone, Debug)]
@@ -22,7 +52,7 @@ impl Author {
 
     /// Takes the lease: over `known`, or as a new object. Transitions and acquire time change only with the holder's
     /// name, as client-go has it.
-    pub(super) fn claim(&self, known: Option<&Record>, term: u64, wall: MicroTime) -> Record {
+    pub(super) fn claim(&self, known: Option<&Record>, term: u64, wall: MicroTime, origin: &Origin) -> Record {
         let old = known.map(|record| &record.spec);
         let same_holder = old.and_then(Spec::holder) == Some(&self.identity);
         let transitions = old.map_or(0, |spec| {
@@ -30,22 +60,37 @@ impl Author {
             if same_holder { count } else { count.saturating_add(1) }
         });
         let acquired = old.filter(|_| same_holder).and_then(|spec| spec.acquire_time).unwrap_or(wall);
-        self.holding(
-            known,
-            term,
-            Spec { transitions: Some(transitions), acquire_time: Some(acquired), ..Spec::default() },
-            wall,
-        )
+        let spec = Spec { transitions: Some(transitions), acquire_time: Some(acquired), ..Spec::default() };
+        let mut record = self.holding(known, term, spec, wall);
+        forget_handover(&mut record);
+        match origin {
+            Origin::Free => {}
+            Origin::Resumed => note(&mut record, RESUMED, self.instance.clone()),
+            Origin::Offer { term, instance } => note(&mut record, FROM, format!("{term} {instance}")),
+        }
+        record
     }
 
     /// Renews what we hold.
-    pub(super) fn renewal(&self, held: &Record, term: u64, wall: MicroTime) -> Record {
+    pub(super) fn renewal(&self, held: &Holding, kind: &Kind, at: Moment) -> Record {
         let spec = Spec {
-            transitions: Some(held.spec.transitions.unwrap_or(0)),
-            acquire_time: held.spec.acquire_time,
+            transitions: Some(held.record.spec.transitions.unwrap_or(0)),
+            acquire_time: held.record.spec.acquire_time,
             ..Spec::default()
         };
-        self.holding(Some(held), term, spec, wall)
+        let mut record = self.holding(Some(&held.record), held.term, spec, at.wall);
+        record.annotations.remove(OFFER);
+        if at.now >= held.taken_at + RESUMED_FOR {
+            record.annotations.remove(RESUMED);
+        }
+        let Kind::Renewal { acknowledges, offer, .. } = kind else { return record };
+        if *acknowledges {
+            note(&mut record, ACKNOWLEDGED, held.term.to_string());
+        }
+        if let (Some(to), Some(renewed)) = (offer, record.spec.renew_time) {
+            note(&mut record, OFFER, format!("{} {} {}", held.term, renewed.0, to.instance));
+        }
+        record
     }
 
     fn holding(&self, known: Option<&Record>, term: u64, kept: Spec, wall: MicroTime) -> Record {
@@ -65,7 +110,7 @@ impl Author {
     /// Gives back what we hold, as client-go does: nobody, for one second. The annotations stay: the term is a floor.
     pub(super) fn release(held: &Record, wall: MicroTime) -> Record {
         let at = next(held.spec.renew_time, wall);
-        Record {
+        let mut free = Record {
             spec: Spec {
                 holder: Some(String::new()),
                 duration_seconds: Some(1),
@@ -75,7 +120,20 @@ impl Author {
                 ..Spec::default()
             },
             ..held.clone()
-        }
+        };
+        forget_handover(&mut free);
+        free
+    }
+}
+
+fn note(record: &mut Record, key: &str, text: String) {
+    record.annotations.insert(key.to_owned(), text);
+}
+
+/// What a former holder said of its own term, and how it came to it.
+fn forget_handover(record: &mut Record) {
+    for key in [OFFER, FROM, ACKNOWLEDGED, RESUMED] {
+        record.annotations.remove(key);
     }
 }
 

@@ -1,6 +1,6 @@
 //! What others' records mean: whose they are, until when they are waited out, and what is said of them.
 
-use super::{BURST, Elector, View};
+use super::{BURST, Elector, Past, View};
 use crate::election::elector::types::Event;
 use crate::election::record::Record;
 use crate::time::Instant;
@@ -13,10 +13,16 @@ impl Elector {
         let holder = record.spec.holder();
         let ours_by_name = holder == Some(&self.author.identity);
         let wait = record.spec.duration().unwrap_or_default().max(self.config.duration);
+        // At the start a record under our name is that of our predecessor, killed within its lease: resume, unless that
+        // one had done so itself within a minute.
+        let past = match went_back {
+            true => Past::WentBack,
+            false if first && ours_by_name && !record.is_resumed() => Past::Predecessor,
+            false => Past::Plain,
+        };
         let free_at = match holder {
             None => self.outlived(&record, went_back).map_or(now, |free_at| free_at.max(now)),
-            // At the start a record under our name is that of our predecessor, killed within its lease: resume.
-            Some(_) if first && ours_by_name => now,
+            Some(_) if past == Past::Predecessor => now,
             Some(_) => now + wait,
         };
         let holder = holder.map(str::to_owned);
@@ -29,15 +35,15 @@ impl Elector {
         }
         self.last_holder = holder;
         self.burst = BURST;
-        self.view = View::Theirs { record, free_at };
+        self.view = View::Theirs { record, free_at, past };
     }
 
     /// When the holder we knew is past its time, where an empty record is no release of its: another object, or older.
     fn outlived(&self, record: &Record, went_back: bool) -> Option<Instant> {
         match &self.view {
             View::Gone { free_at, .. } => Some(*free_at),
-            View::Theirs { record: known, free_at } if went_back || known.uid != record.uid => Some(*free_at),
-            View::Unknown | View::Theirs { .. } | View::Ours { .. } => None,
+            View::Theirs { record: known, free_at, .. } if went_back || known.uid != record.uid => Some(*free_at),
+            View::Unknown | View::Theirs { .. } | View::Ours(_) => None,
         }
     }
 

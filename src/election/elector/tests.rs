@@ -1,5 +1,6 @@
 //! Transcripts: what goes in, and all that comes out.
 
+mod handover;
 mod holding;
 mod leaving;
 mod observing;
@@ -7,7 +8,8 @@ mod observing;
 use std::time::Duration;
 
 use super::*;
-use crate::election::record::{INSTANCE, MicroTime, Spec, TERM};
+use crate::election::record::{ACKNOWLEDGED, FROM, INSTANCE, MicroTime, OFFER, RESUMED, Spec, TERM};
+use crate::election::{Candidate, Leadership};
 
 /// The wall clock, in seconds, when the virtual clock starts.
 const EPOCH: u64 = 1_700_000_000;
@@ -36,7 +38,9 @@ fn elector() -> Elector {
         renew_deadline: Duration::from_secs(10),
         retry_period: Duration::from_secs(2),
     };
-    Elector::new(config, "Node-A", "a1".to_owned())
+    let mut elector = Elector::new(config, "Node-A", "a1".to_owned());
+    elector.fitness = Fitness::Fit;
+    elector
 }
 
 /// A record as client-go or another vipcast writes it.
@@ -66,6 +70,12 @@ fn ours(v: u64, term: u64, acquired: u64, renewed: u64, transitions: i32) -> Rec
     let mut record = marked(record(v, "node-a", 15, renewed), "a1", term);
     record.spec.acquire_time = Some(wall(acquired));
     record.spec.transitions = Some(transitions);
+    record
+}
+
+/// A claim of this process that goes on in its predecessor's place.
+fn resumed(mut record: Record) -> Record {
+    record.annotations.insert(RESUMED.to_owned(), "a1".to_owned());
     record
 }
 
@@ -131,16 +141,22 @@ fn timeout(elector: &mut Elector, when: u64) -> Vec<Action> {
     actions(elector)
 }
 
-fn follower(holder: &str) -> Leadership {
-    Leadership::Follower { holder: Some(holder.to_owned()) }
+/// Behind another, whose lease runs out at `until`.
+fn follower(holder: &str, until: u64) -> Leadership {
+    Leadership::Follower { holder: Some(holder.to_owned()), standby_until: Some(ms(until)) }
+}
+
+/// Behind another process of this node.
+fn behind_twin() -> Leadership {
+    Leadership::Follower { holder: Some("node-a".to_owned()), standby_until: None }
 }
 
 fn nobody() -> Leadership {
-    Leadership::Follower { holder: None }
+    Leadership::UNKNOWN
 }
 
 fn held(until: u64, term: u64) -> Leadership {
-    Leadership::Held { until: ms(until), term }
+    Leadership::Held { until: ms(until), term, successor: None }
 }
 
 /// A holder since 1.0 s, object version 10, transitions 0; the write was sent at 1.0 s and answered at 1.2 s.

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::draft::Origin;
+use crate::election::Candidate;
 use crate::election::record::{MicroTime, Record, Version};
 use crate::time::Instant;
 
@@ -92,6 +94,26 @@ pub enum Event {
         /// Our term.
         term: u64,
     },
+    /// The holder before us, a process by its instance id, offered it to us: it speaks until our routes are out.
+    TookOver {
+        /// Which.
+        from: String,
+    },
+    /// We offer the lease.
+    Offered {
+        /// To this node.
+        to: String,
+    },
+    /// A node that took our offer holds the lease; we speak until its routes are out.
+    HandingOver {
+        /// Its name.
+        to: String,
+    },
+    /// The answer to [`super::Elector::hand_over`]: there is nothing more to wait for.
+    HandedOver {
+        /// Who has the lease; `None`: nobody took it, or it was not ours.
+        to: Option<String>,
+    },
     /// We are not entitled any more.
     Lost(Loss),
     /// Somebody on this node who is not this process uses our name.
@@ -136,6 +158,13 @@ pub enum Loss {
     Twin,
     /// We give it back ourselves.
     Released,
+    /// The node that we handed it to speaks.
+    HandedOver {
+        /// Its name.
+        to: String,
+        /// Whether it said that its routes are out.
+        acknowledged: bool,
+    },
 }
 
 impl fmt::Display for Loss {
@@ -148,6 +177,10 @@ impl fmt::Display for Loss {
             Self::WentBack => f.write_str("the record is older than ours: etcd was restored"),
             Self::Twin => f.write_str("another process on this node renews it under our name"),
             Self::Released => f.write_str("we give it back"),
+            Self::HandedOver { to, acknowledged: true } => write!(f, "handed over to {to}, whose routes are out"),
+            Self::HandedOver { to, acknowledged: false } => {
+                write!(f, "handed over to {to}, which did not say in time that its routes are out")
+            }
         }
     }
 }
@@ -168,6 +201,49 @@ pub(super) struct Write {
     /// The moment before it was sent.
     pub sent: Instant,
     pub record: Record,
-    /// `None`: it gives the lease back.
-    pub term: Option<u64>,
+    pub kind: Kind,
+}
+
+/// What a write is for.
+#[derive(Clone, Debug)]
+pub(super) enum Kind {
+    Claim {
+        term: u64,
+        origin: Origin,
+    },
+    Renewal {
+        term: u64,
+        /// Tells the holder before us that our routes are out.
+        acknowledges: bool,
+        /// To whom the lease is offered.
+        offer: Option<Candidate>,
+    },
+    Release,
+}
+
+impl Kind {
+    /// The term in which we hold the lease after it; `None`: we do not.
+    pub(super) const fn term(&self) -> Option<u64> {
+        match self {
+            Self::Claim { term, .. } | Self::Renewal { term, .. } => Some(*term),
+            Self::Release => None,
+        }
+    }
+}
+
+/// The lease in our hands.
+#[derive(Clone, Debug)]
+pub(super) struct Holding {
+    pub record: Record,
+    pub term: u64,
+    pub until: Instant,
+    pub renew_at: Instant,
+    /// When we took it.
+    pub taken_at: Instant,
+    /// Who offered it to us speaks until we say that our routes are out.
+    pub owes_word: bool,
+    /// Whether they are.
+    pub announced: bool,
+    /// To whom it is offered.
+    pub offer: Option<Candidate>,
 }

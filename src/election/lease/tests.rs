@@ -28,9 +28,15 @@ struct Candidate {
 
 impl Candidate {
     fn start(name: &str, endpoints: Vec<Endpoint>) -> Self {
-        let (tx, leadership) = watch::channel(Leadership::Follower { holder: None });
+        let (tx, leadership) = watch::channel(Leadership::UNKNOWN);
         let endpoints = Endpoints::fixed(endpoints);
-        let (election, releaser) = LeaseElection::new(config(), name, "1", endpoints);
+        let circumstances = Circumstances {
+            fitness: watch::channel(Fitness::Fit).1,
+            candidates: watch::channel(Vec::new()).1,
+            announced: watch::channel(None).1,
+        };
+        let id = crate::election::instance(name, "1");
+        let (election, releaser) = LeaseElection::new(config(), name, id, endpoints, circumstances);
         tokio::spawn(election.run(tx));
         Self { leadership, releaser }
     }
@@ -44,8 +50,8 @@ impl Candidate {
     }
 
     async fn follows(&mut self, name: &str) {
-        let follower = Leadership::Follower { holder: Some(name.to_owned()) };
-        assert_eq!(self.until(|leadership| *leadership == follower).await, follower);
+        let follows = |leadership: &Leadership| matches!(leadership, Leadership::Follower { holder: Some(holder), .. } if holder == name);
+        self.until(follows).await;
     }
 }
 
@@ -111,7 +117,7 @@ async fn deletion_ends_the_entitlement_at_once() {
     let mut candidate = Candidate::start("node-a", vec![etcd.serve(serving()).await]);
     candidate.holds().await;
     etcd.delete();
-    let nobody = Leadership::Follower { holder: None };
+    let nobody = Leadership::UNKNOWN;
     assert_eq!(candidate.until(|leadership| *leadership == nobody).await, nobody);
 }
 

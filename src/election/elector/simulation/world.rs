@@ -10,8 +10,8 @@ use super::super::{Action, Attempt, Elector, Input, Moment, WriteError};
 use super::api::{Answer, Api, Request};
 use super::gocandidate::GoCandidate;
 use crate::config::LeaseConfig;
-use crate::election::Leadership;
 use crate::election::record::{MicroTime, Record, Version};
+use crate::election::{Fitness, Leadership};
 use crate::time::Instant;
 
 /// When faults end, and when the run does, in virtual milliseconds.
@@ -247,7 +247,7 @@ impl World {
         let it = &mut self.nodes[node];
         (it.elector, it.life, it.awaits, it.due) = (Some(elector), life, None, None);
         self.note(format!("node-{node} starts, life {life}"));
-        self.with(node, life, |elector, at| elector.handle_timeout(at));
+        self.with(node, life, |elector, at| elector.set_fitness(at, Fitness::Fit));
         self.list(node);
     }
 

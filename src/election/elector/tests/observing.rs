@@ -14,7 +14,7 @@ fn waits_for_the_longer_duration_since_the_last_change() {
             report(Event::ConfigDiffers { record: 30, ours: 15 })
         ]
     );
-    assert_eq!(e.leadership(ms(1000)), follower("node-b"));
+    assert_eq!(e.leadership(ms(1000)), follower("node-b", 31_000));
     assert_eq!(e.next_deadline(), Some(ms(31_000)));
     // A renewal is a change; annotations and versions are none.
     assert_eq!(handle(&mut e, 2000, seen(record(11, "node-b", 30, 2000))), []);
@@ -87,7 +87,7 @@ fn a_restart_within_the_lease_resumes_at_once_in_a_new_term() {
     let mut e = elector();
     timeout(&mut e, 0);
     let predecessor = marked(record(10, "node-a", 15, 0), "a0", EPOCH + 7);
-    let claim = ours(10, EPOCH + 8, 0, 1000, 3);
+    let claim = resumed(ours(10, EPOCH + 8, 0, 1000, 3));
     assert_eq!(handle(&mut e, 1000, got(1, Some(predecessor))), [update(2, claim.clone())]);
     let became = report(Event::BecameHolder { term: EPOCH + 8 });
     assert_eq!(handle(&mut e, 1100, wrote(2, with_version(claim, 11))), [became]);
@@ -98,7 +98,8 @@ fn a_predecessor_that_lives_is_a_twin() {
     let mut e = elector();
     timeout(&mut e, 0);
     let living = |v, renewed| marked(record(v, "node-a", 15, renewed), "a0", EPOCH + 7);
-    assert_eq!(handle(&mut e, 1000, got(1, Some(living(10, 0)))), [update(2, ours(10, EPOCH + 8, 0, 1000, 3))]);
+    let claim = resumed(ours(10, EPOCH + 8, 0, 1000, 3));
+    assert_eq!(handle(&mut e, 1000, got(1, Some(living(10, 0)))), [update(2, claim)]);
     assert_eq!(handle(&mut e, 1100, refused(2, WriteError::Conflict)), [get(3)]);
     let twin = report(Event::Twin { instance: Some("a0".to_owned()) });
     assert_eq!(handle(&mut e, 1200, got(3, Some(living(11, 1050)))), [twin]);
