@@ -100,7 +100,8 @@ fn channels(neighbor: &Neighbor) -> String {
     let extended = if neighbor.extended_next_hop { "extended next hop on;" } else { "" };
     let channel = |family: &Family| match family {
         Family::V4 => {
-            let ours = "proto = \"flood\" || proto = \"orders4\"";
+            let learned = if neighbor.transit { "source = RTS_BGP || " } else { "" };
+            let ours = format!("{learned}proto = \"flood\" || proto = \"orders4\"");
             format!(
                 "ipv4 {{ import filter last_choice; export where {ours}; {extended} }};
 "

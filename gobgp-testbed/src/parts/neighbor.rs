@@ -32,6 +32,8 @@ pub struct Neighbor {
     pub interface: Option<String>,
     /// Dial it, and at once again; the router listens all the same. Otherwise it only waits to be dialled.
     pub dial: bool,
+    /// Pass on to it what other peers announce. BIRD; FRR does it anyway.
+    pub transit: bool,
     /// The port that is dialled.
     pub port: u16,
 }
@@ -52,6 +54,7 @@ impl Neighbor {
             ttl_security: None,
             interface: None,
             dial: false,
+            transit: false,
             port: 179,
         }
     }

@@ -11,6 +11,7 @@ mod commandline;
 mod conformance;
 mod contenders;
 mod expect;
+mod fabric;
 mod forms;
 mod frozen;
 mod incoming;
@@ -474,5 +475,5 @@ const ALL: &[Scenario] = &[
 /// All of them.
 fn all() -> impl Iterator<Item = &'static Scenario> {
     let themes = incoming::INCOMING.iter().chain(conformance::ROWS).chain(bad_input::BAD_INPUT).chain(burden::BURDENS);
-    ALL.iter().chain(themes).chain(onlookers::ONLOOKERS).chain([&forms::FORMS])
+    ALL.iter().chain(themes).chain(onlookers::ONLOOKERS).chain(fabric::FABRIC).chain([&forms::FORMS])
 }
