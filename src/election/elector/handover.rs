@@ -13,9 +13,9 @@ use crate::election::record::Record;
 use crate::election::{Candidate, Fitness};
 use crate::time::Instant;
 
-/// How long the old holder still speaks when it hears that the successor's routes are out: routers may take a while to
-/// choose them.
-const OVERLAP: Duration = Duration::from_millis(500);
+/// How long the old holder stays entitled when it hears that the successor's routes are out: routers may take half a
+/// second to choose them, and the withdrawal begins a quarter of a second before the end.
+const OVERLAP: Duration = Duration::from_millis(750);
 
 /// For how many retry periods who leaves tries to write an offer.
 const WRITING: u32 = 2;

@@ -58,21 +58,21 @@ fn leaving() -> Elector {
 }
 
 #[test]
-fn who_leaves_speaks_until_half_a_second_after_the_successor_does() {
+fn who_leaves_speaks_until_shortly_after_the_successor_does() {
     let mut e = leaving();
     assert_eq!(e.leadership(ms(2100)), held(12_000, TERM_A));
     let hands_over = report(Event::HandingOver { to: "node-b".to_owned() });
     assert_eq!(handle(&mut e, 2200, seen(taken(12, 2150, false))), [hands_over, new_holder("node-b")]);
     assert_eq!(e.leadership(ms(2200)), ending(12_000));
     assert_eq!(handle(&mut e, 2300, seen(taken(13, 2250, true))), []);
-    assert_eq!(e.leadership(ms(2300)), ending(2800));
-    assert_eq!(e.next_deadline(), Some(ms(2800)));
+    assert_eq!(e.leadership(ms(2300)), ending(3050));
+    assert_eq!(e.next_deadline(), Some(ms(3050)));
     // A later renewal does not lengthen it.
     assert_eq!(handle(&mut e, 2500, seen(taken(14, 2450, true))), []);
-    assert_eq!(timeout(&mut e, 2799), []);
+    assert_eq!(timeout(&mut e, 3049), []);
     let lost = report(Event::Lost(Loss::HandedOver { to: "node-b".to_owned(), acknowledged: true }));
-    assert_eq!(timeout(&mut e, 2800), [lost, over(Some("node-b"))]);
-    assert_eq!(e.leadership(ms(2800)), follower("node-b", 17_500));
+    assert_eq!(timeout(&mut e, 3050), [lost, over(Some("node-b"))]);
+    assert_eq!(e.leadership(ms(3050)), follower("node-b", 17_500));
     assert_eq!(e.next_deadline(), None);
 }
 
@@ -198,8 +198,8 @@ fn a_drained_holder_hands_over_at_once_and_claims_nothing_after() {
     assert_eq!(actions(&mut e), [update(3, offering(10, 1600, "b1"))]);
     handle(&mut e, 1700, wrote(3, offering(11, 1600, "b1")));
     handle(&mut e, 1800, seen(taken(12, 1750, true)));
-    assert_eq!(e.leadership(ms(1800)), ending(2300));
-    assert_eq!(timeout(&mut e, 2300).len(), 1);
+    assert_eq!(e.leadership(ms(1800)), ending(2550));
+    assert_eq!(timeout(&mut e, 2550).len(), 1);
     assert_eq!(timeout(&mut e, 60_000), []);
     assert_eq!(e.next_deadline(), None);
     // Until its operator wants it back.
