@@ -4,12 +4,13 @@
 //! table as gobgpd tells of them, the client's answers as they arrive.
 
 pub mod bfd;
-mod failover;
+pub mod failover;
 mod figures;
 mod idle;
 mod start;
 mod table;
 
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -41,13 +42,12 @@ enum Measure {
     Cluster(fn(&mut Cluster, &mut Figures) -> Result<()>),
 }
 
-const PARTS: [Part; 4] = [
+const PARTS: [Part; 3] = [
     Part {
         name: "start",
         shows: "from start to route, from SIGTERM to withdrawal",
         measure: Measure::Cluster(start::measure),
     },
-    Part { name: "failover", shows: "how long the client hears nothing", measure: Measure::Cluster(failover::measure) },
     Part { name: "table", shows: "10,000 VIPs, by one and four routers", measure: Measure::Site(table::measure) },
     Part { name: "idle", shows: "memory, processor time, API calls", measure: Measure::Cluster(idle::measure) },
 ];
@@ -105,19 +105,25 @@ fn judge(part: &Part, measured: Result<()>, report: Option<String>, site: &mut S
 
 /// What is measured, and where: figures of a busy machine are worth less.
 fn describe() -> Result<()> {
+    println!("{}", description()?);
+    Ok(())
+}
+
+fn description() -> Result<String> {
     let program = paths::vipcast()?;
     let version = capture(Command::new(&program).arg("version"))?;
     let kernel = capture(Command::new("uname").arg("-srm"))?;
     let load = std::fs::read_to_string("/proc/loadavg")?;
     let cores = std::thread::available_parallelism()?;
-    println!(
-        "{} ({}), {}, {cores} cores, load {}",
+    // Of target/<build>/vipcast.
+    let build = program.parent().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
+    Ok(format!(
+        "{} ({} build), {}, {cores} cores, load {}",
         version.trim(),
-        program.display(),
+        build.unwrap_or_default(),
         kernel.trim(),
         load.split_whitespace().next().unwrap_or_default()
-    );
-    Ok(())
+    ))
 }
 
 fn sizes(figures: &mut Figures) -> Result<()> {

@@ -28,6 +28,9 @@ pub const NODE_AS: u32 = 65000;
 /// Node `n` sends with TTL `n` × 10 + 100 when nothing else is set: the client sees who answers a ping.
 const NODE_TTL_STEP: u8 = 10;
 
+/// The networks that a node is in.
+const NODE_NETS: [Net; 2] = [Net::Data, Net::Management];
+
 /// One of the lab's networks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Net {
@@ -149,13 +152,40 @@ impl Lab {
     }
 
     fn node(&self, number: u8) -> Result<Host> {
-        let host = self.host(&format!("n{number}"), &[(Net::Data, 10 + number), (Net::Management, 10 + number)])?;
+        let host = self.host(&format!("n{number}"), &[])?;
         host.sysctl(&[&format!("net.ipv4.ip_default_ttl={}", 100 + NODE_TTL_STEP * number)])?;
+        self.power_on(&host, number)?;
+        Ok(host)
+    }
+
+    /// Wires a node: when it is made, and after [`Lab::power_off`].
+    ///
+    /// # Errors
+    /// When the kernel refuses something.
+    pub fn power_on(&self, host: &Host, number: u8) -> Result<()> {
+        for net in NODE_NETS {
+            self.attach(host, net, 10 + number)?;
+        }
         // Answers to the client go back by BIRD whoever sent the question.
         host.ip(&format!("route add default via {}", Net::Data.v4(2)))?;
         host.ip(&format!("-6 route add default via {}", Net::Data.v6(2)))?;
         host.ip(&format!("route add 10.80.0.0/24 via {}", Net::Data.v4(9)))?;
-        Ok(host)
+        Ok(())
+    }
+
+    /// Takes a node's links and all addresses that were given to it: nothing it still says, and no word of its end, gets
+    /// out. What runs on it is the caller's to kill.
+    ///
+    /// # Errors
+    /// When the kernel refuses something.
+    pub fn power_off(&self, host: &Host) -> Result<()> {
+        for net in NODE_NETS {
+            host.ip(&format!("link del {}", net.device()))?;
+        }
+        for address in host.addresses("lo")?.into_iter().filter(|address| !address.is_loopback()) {
+            host.ip(&format!("address del {address} dev lo"))?;
+        }
+        Ok(())
     }
 
     /// Makes a host on one or more networks, with its number in each.

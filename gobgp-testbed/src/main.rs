@@ -10,7 +10,9 @@ testbed: real routers, a real Kubernetes API and three nodes in network namespac
 
   testbed demo [--keep]      three nodes, one VIP, the leader killed once, live; --keep leaves it running
   testbed test [name ...]    all scenarios, or those whose name contains one of the words
-  testbed bench [part ...]   the figures, medians of several runs; parts: start, failover, table, idle
+  testbed bench [part ...]   the figures, medians of several runs; parts: start, table, idle
+  testbed bench failover     what each failure of the leader costs the client, by two routers; writes docs/failover.* when
+                             all is tried (an hour): [--speaker PROGRAM] [--runs N] [--case NAME] [--only CONTESTANT]
   testbed fixtures DIR [router ...]  what routers send, written to bgp-fixtures/ (DIR) with its meaning
   testbed bench bfd          how fast BFD notices a cut path, and what it costs (2 minutes)
   testbed bench bfd-soak     BFD beside busy processors for 10 minutes, with real-time scheduling and without
@@ -42,6 +44,7 @@ fn command(words: &[String]) -> Result<ExitCode> {
             _ => bail!("demo knows only --keep, not {options:?}"),
         },
         ["test", names @ ..] => return scenarios::play(names),
+        ["bench", "failover", options @ ..] => bench::failover::play(options)?,
         ["bench", "bfd"] => bench::bfd::detection()?,
         ["bench", "bfd-soak"] => bench::bfd::soak()?,
         ["bench", parts @ ..] => bench::play(parts)?,

@@ -1,165 +1,133 @@
-//! Three nodes: the leader leaves, dies, is cut off, freezes; how long the client hears nothing.
+//! Three nodes: every failure of the leader, and what it costs the client.
+//!
+//! What is on the nodes is a program that takes kube-vip's environment, and nothing of it is read but what it does: the
+//! Lease says who leads, the routers' tables and the clients' pings say the rest.
 
-use std::collections::BTreeMap;
-use std::net::IpAddr;
-use std::rc::Rc;
-use std::thread::sleep;
+mod case;
+mod document;
+mod plot;
+mod samples;
+mod stage;
+
+use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
-use super::figures::{
-    CUT_NEXT, CUT_SILENCE, FREEZE_NEXT, FREEZE_SILENCE, FREEZE_STALE, Figure, Figures, KILL_NEXT, KILL_SILENCE,
-    TERM_NEXT, TERM_SILENCE, Who,
-};
-use super::{PATIENCE, RUNS, millis};
 use crate::cluster::Cluster;
-use crate::lab::{Cut, Net, VIP, node_address};
-use crate::parts::probe::{Answer, Probe};
-use crate::parts::rib::Rib;
-use crate::parts::router::{Conf, Kind, Router};
-use crate::process::Process;
-use crate::site::PREFIX;
-use crate::{clock, wait};
+use crate::paths;
+use crate::site::{Site, check_tools};
+use case::Case;
+use stage::Stage;
 
-/// How long the client is heard after the move: long enough to see traffic go to the wrong node.
-const AFTERWARDS: Duration = Duration::from_secs(3);
-/// Runs differ in when they begin after a renewal; one lease renewal takes place each second.
-const PHASE: Duration = Duration::from_millis(200);
+/// How often each case is played, unless told otherwise.
+const RUNS: u32 = 10;
+/// A silence that has not ended by then is not waited for.
+const LIMIT: Duration = Duration::from_secs(30);
 
-/// What happens to the leader.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Blow {
-    Term,
-    Kill,
-    Cut,
-    Freeze,
+/// Who is on the nodes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Contestant {
+    /// What the tables call it.
+    name: String,
+    program: PathBuf,
+    /// Whether those who do not lead announce too, and BFD tells the routers who died.
+    standby: bool,
 }
 
-impl Blow {
-    const ALL: [Self; 4] = [Self::Term, Self::Kill, Self::Cut, Self::Freeze];
+/// What is to be tried.
+#[derive(Debug, PartialEq, Eq)]
+struct Plan {
+    speaker: Option<PathBuf>,
+    runs: u32,
+    cases: Vec<Case>,
+    /// The contestant's name, where it is one only.
+    only: Option<String>,
+}
 
-    fn figures(self) -> (&'static Figure, &'static Figure) {
-        match self {
-            Self::Term => (&TERM_NEXT, &TERM_SILENCE),
-            Self::Kill => (&KILL_NEXT, &KILL_SILENCE),
-            Self::Cut => (&CUT_NEXT, &CUT_SILENCE),
-            Self::Freeze => (&FREEZE_NEXT, &FREEZE_SILENCE),
+impl Plan {
+    fn read(words: &[&str]) -> Result<Self> {
+        let mut plan = Self { speaker: None, runs: RUNS, cases: Vec::new(), only: None };
+        for pair in words.chunks(2) {
+            match pair {
+                ["--speaker", path] => plan.speaker = Some(PathBuf::from(path)),
+                ["--runs", number] => plan.runs = number.parse().context("--runs takes a number")?,
+                ["--case", name] => {
+                    let case = Case::ALL.into_iter().find(|case| case.to_string() == *name);
+                    let known = Case::ALL.map(|case| case.to_string()).join(", ");
+                    plan.cases.push(case.with_context(|| format!("there is no case {name:?}, only {known}"))?);
+                }
+                ["--only", name] => plan.only = Some((*name).to_owned()),
+                other => {
+                    bail!("bench failover knows --speaker, --runs, --case and --only with a value each, not {other:?}")
+                }
+            }
         }
+        ensure!(plan.runs > 0, "--runs 0 measures nothing");
+        if plan.cases.is_empty() {
+            plan.cases.extend(Case::ALL);
+        }
+        Ok(plan)
+    }
+
+    /// Whether its figures are fit for the documents.
+    fn is_whole(&self) -> bool {
+        let Self { speaker, runs, cases, only } = self;
+        speaker.is_none() && *runs >= RUNS && *cases == Case::ALL && only.is_none()
+    }
+
+    fn contestants(&self) -> Result<Vec<Contestant>> {
+        let program = paths::vipcast()?;
+        let mut all = vec![
+            Contestant { name: "vipcast".to_owned(), program: program.clone(), standby: false },
+            Contestant { name: "vipcast with standby".to_owned(), program, standby: true },
+        ];
+        if let Some(speaker) = &self.speaker {
+            let program = speaker.canonicalize().with_context(|| format!("failed to find {}", speaker.display()))?;
+            let name = program.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            all.push(Contestant { name, program, standby: false });
+        }
+        let names: Vec<String> = all.iter().map(|one| one.name.clone()).collect();
+        all.retain(|one| self.only.as_ref().is_none_or(|only| *only == one.name));
+        ensure!(!all.is_empty(), "there is no contestant {:?}, only {names:?}", self.only);
+        Ok(all)
     }
 }
 
-struct Field<'a> {
-    cluster: &'a mut Cluster,
-    /// Whose table tells of the next holder's route, and the one that carries the client's traffic.
-    routers: [Rc<Router>; 2],
-    rib: Rib,
-    vipcasts: BTreeMap<u8, Rc<Process>>,
-}
-
-pub(super) fn measure(cluster: &mut Cluster, figures: &mut Figures) -> Result<()> {
-    let gobgpd = cluster.site.router(Kind::Gobgpd, Conf::new(Kind::Gobgpd))?;
-    let bird = cluster.site.router(Kind::Bird, Conf::new(Kind::Bird))?;
-    let rib = Rib::watch(&gobgpd)?;
-    let mut field = Field { cluster, routers: [gobgpd, bird], rib, vipcasts: BTreeMap::new() };
-    (1..=3).try_for_each(|number| field.start(number))?;
-    for blow in Blow::ALL {
-        for run in 1..=RUNS {
-            let leader = field.settle()?;
-            sleep(PHASE * run);
-            let silence = field.strike(blow, leader, figures)?;
-            println!("  {blow:?}, run {run} of {RUNS}: n{leader}, {:.0} ms of silence", silence.as_secs_f64() * 1000.0);
-            field.undo(blow, leader)?;
+/// Plays the cases and prints tables and CSV; writes `docs/failover.*` where everything was tried.
+///
+/// # Errors
+/// When the words are none of its own, or the nodes do not come to rest between two failures.
+pub fn play(words: &[&str]) -> Result<()> {
+    let plan = Plan::read(words)?;
+    let contestants = plan.contestants()?;
+    check_tools()?;
+    let description = super::description()?;
+    println!("{description}");
+    let mut cluster = Cluster::start(Site::build()?)?;
+    let (mut samples, mut foretold) = (Vec::new(), Vec::new());
+    for contestant in &contestants {
+        println!("{}:", contestant.name);
+        cluster.reset()?;
+        let mut stage = Stage::start(&mut cluster, contestant)?;
+        if let Some(outlook) = stage.outlook()? {
+            foretold.push((contestant.name.clone(), outlook));
         }
+        for case in &plan.cases {
+            for run in 1..=plan.runs {
+                let taken = stage.play(*case, run);
+                if taken.is_err() {
+                    println!("{}", stage.report());
+                }
+                samples.extend(taken.with_context(|| format!("failed to measure {case}, run {run}"))?);
+            }
+        }
+    }
+    println!("\n{}\n{}", document::tables(&samples, &foretold), samples::csv(&samples));
+    if plan.is_whole() {
+        document::write(&description, &samples, &foretold)?;
     }
     Ok(())
-}
-
-impl Field<'_> {
-    fn start(&mut self, number: u8) -> Result<()> {
-        let spec = self.cluster.spec(number, &self.routers.each_ref().map(Rc::as_ref))?;
-        let vipcast = self.cluster.site.vipcast(number, &spec)?;
-        self.vipcasts.insert(number, vipcast);
-        Ok(())
-    }
-
-    /// Waits until all sessions are up and one node alone announces, the one that holds the lease.
-    fn settle(&self) -> Result<u8> {
-        for router in &self.routers {
-            (1..=3).try_for_each(|number| router.wait_established(node_address(number), PATIENCE))?;
-        }
-        wait::until("the lease's holder alone to announce", PATIENCE, || {
-            let leader = self.cluster.wait_leader(Duration::ZERO)?;
-            for router in &self.routers {
-                let paths = router.paths(PREFIX)?;
-                let hops: Vec<IpAddr> = paths.iter().map(|path| path.next_hop).collect();
-                ensure!(hops == [node_address(leader)], "n{leader} holds the lease, {} has {paths:?}", router.kind());
-            }
-            Ok(leader)
-        })
-    }
-
-    /// Strikes the leader and measures until another node serves the client; the client's longest silence.
-    fn strike(&self, blow: Blow, leader: u8, figures: &mut Figures) -> Result<Duration> {
-        let probe = Probe::start(&self.cluster.site.lab.client, IpAddr::V4(VIP), Duration::from_millis(2))?;
-        probe.wait_answer(leader, Duration::ZERO, PATIENCE)?;
-        let from = clock::now();
-        self.deal(blow, leader)?;
-        let moved = self.rib.wait("the next node's route", from, PATIENCE, |change| {
-            change.prefix == PREFIX && !change.gone && change.next_hop != Some(node_address(leader))
-        })?;
-        let next = (1..=3).find(|number| moved.next_hop == Some(node_address(*number)));
-        let next = next.with_context(|| format!("no node's route: {moved:?}"))?;
-        probe.wait_answer(next, from, PATIENCE)?;
-        sleep(AFTERWARDS);
-        let silence = probe.silence(from, clock::now())?;
-        let (route, silent) = blow.figures();
-        figures.add(route, Who::Vipcast, millis(from, moved.at));
-        figures.add(silent, Who::Vipcast, silence.as_secs_f64() * 1000.0);
-        if blow == Blow::Freeze {
-            let stale = stale(&probe.answers()?, leader, moved.at);
-            figures.add(&FREEZE_STALE, Who::Vipcast, millis(Duration::ZERO, stale));
-        }
-        Ok(silence)
-    }
-
-    fn vipcast(&self, number: u8) -> Result<&Process> {
-        self.vipcasts.get(&number).map(Rc::as_ref).with_context(|| format!("no vipcast on n{number}"))
-    }
-
-    fn deal(&self, blow: Blow, leader: u8) -> Result<()> {
-        match blow {
-            Blow::Term => self.vipcast(leader)?.term(),
-            Blow::Kill => {
-                self.vipcast(leader)?.kill();
-                Ok(())
-            }
-            Blow::Freeze => self.vipcast(leader)?.freeze(),
-            Blow::Cut => {
-                let node = self.cluster.site.node(leader)?;
-                self.cluster.site.lab.cut(node, Net::Data, Cut::Both)?;
-                self.cluster.site.lab.cut(node, Net::Management, Cut::Both)
-            }
-        }
-    }
-
-    fn undo(&mut self, blow: Blow, leader: u8) -> Result<()> {
-        match blow {
-            Blow::Term => {
-                self.vipcast(leader)?.wait_exit(PATIENCE)?;
-                self.start(leader)
-            }
-            Blow::Kill => self.start(leader),
-            Blow::Freeze => self.vipcast(leader)?.thaw(),
-            Blow::Cut => self.cluster.site.lab.heal_all(),
-        }
-    }
-}
-
-/// How long `node` still answered after another one's route was there.
-fn stale(answers: &[Answer], node: u8, moved: Duration) -> Duration {
-    let last = answers.iter().rfind(|answer| answer.node == Some(node));
-    last.map_or(Duration::ZERO, |last| last.received.saturating_sub(moved))
 }
 
 #[cfg(test)]
@@ -167,13 +135,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn answers_of_the_old_node_count_from_the_move_on() {
-        let at = |millis, node| {
-            let time = Duration::from_millis(millis);
-            Answer { sent: time, received: time, node: Some(node) }
+    fn the_words_say_what_is_tried() {
+        let whole = Plan { speaker: None, runs: RUNS, cases: Case::ALL.to_vec(), only: None };
+        assert!(whole.is_whole());
+        assert_eq!(Plan::read(&[]).unwrap(), whole);
+        let words = ["--speaker", "/x", "--runs", "3", "--case", "killed", "--case", "cut-off", "--only", "x"];
+        let some = Plan {
+            speaker: Some(PathBuf::from("/x")),
+            runs: 3,
+            cases: vec![Case::Killed, Case::CutOff],
+            only: Some("x".to_owned()),
         };
-        let answers = [at(100, 1), at(110, 2), at(400, 1), at(410, 2)];
-        let stale = |node, moved| stale(&answers, node, Duration::from_millis(moved)).as_millis();
-        assert_eq!([stale(1, 105), stale(1, 400), stale(1, 405), stale(3, 0)], [295, 0, 0, 0]);
+        assert_eq!(Plan::read(&words).unwrap(), some);
+        assert!(!some.is_whole());
+        for wrong in [&["--runs", "0"][..], &["--runs"], &["--runs", "x"], &["--case", "x"], &["x", "y"]] {
+            assert!(Plan::read(wrong).is_err(), "{wrong:?}");
+        }
     }
 }

@@ -33,16 +33,6 @@ pub(super) const LEASE_WIRE: Figure = figure("lease acquired to announcement on 
 pub(super) const LEASE_ROUTE: Figure = figure("lease acquired to route in the router", "ms", None, "");
 pub(super) const TERM_WIRE: Figure = figure("SIGTERM to withdrawal on the wire", "ms", Some(10), "");
 pub(super) const TERM_GONE: Figure = figure("SIGTERM to route gone from the router", "ms", None, "");
-pub(super) const TERM_NEXT: Figure = figure("SIGTERM to the next node's route in the router", "ms", None, "");
-pub(super) const TERM_SILENCE: Figure = figure("SIGTERM, the client's longest silence", "ms", None, "240-840");
-pub(super) const KILL_NEXT: Figure = figure("kill -9 to the next node's route in the router", "ms", None, "");
-pub(super) const KILL_SILENCE: Figure = figure("kill -9, the client's longest silence", "ms", None, "4700-6200");
-pub(super) const CUT_NEXT: Figure = figure("node cut off to the next node's route in the router", "ms", None, "");
-pub(super) const CUT_SILENCE: Figure = figure("node cut off, the client's longest silence", "ms", None, "6200-7000");
-pub(super) const FREEZE_NEXT: Figure = figure("process frozen to the next node's route in the router", "ms", None, "");
-pub(super) const FREEZE_SILENCE: Figure = figure("process frozen, the client's longest silence", "ms", None, "");
-pub(super) const FREEZE_STALE: Figure =
-    figure("process frozen, traffic to it after the next node's route", "ms", None, "1200-2700");
 pub(super) const LEADER_MEMORY: Figure = figure("resident memory, leader with one peer", "KiB", Some(10_240), "58000");
 pub(super) const FOLLOWER_MEMORY: Figure = figure("resident memory, follower with one peer", "KiB", Some(10_240), "");
 pub(super) const LEADER_CPU: Figure = figure("processor time idle, leader with one peer", "%", None, "0.13");
@@ -63,7 +53,7 @@ pub(super) const MEMORY_FOUR: Figure =
 pub(super) const SIZE: Figure = figure("size of the binary", "kB", Some(12_000), "61000");
 
 /// In the order they are printed.
-const ALL: [&Figure; 31] = [
+const ALL: [&Figure; 22] = [
     &ESTABLISHED,
     &FIRST_UPDATE,
     &ROUTE_ALONE,
@@ -72,15 +62,6 @@ const ALL: [&Figure; 31] = [
     &LEASE_ROUTE,
     &TERM_WIRE,
     &TERM_GONE,
-    &TERM_NEXT,
-    &TERM_SILENCE,
-    &KILL_NEXT,
-    &KILL_SILENCE,
-    &CUT_NEXT,
-    &CUT_SILENCE,
-    &FREEZE_NEXT,
-    &FREEZE_SILENCE,
-    &FREEZE_STALE,
     &LEADER_MEMORY,
     &FOLLOWER_MEMORY,
     &LEADER_CPU,

@@ -16,6 +16,7 @@ pub mod mrt;
 pub mod neighbor;
 pub mod openbgpd;
 pub mod orders;
+pub mod outlook;
 pub mod path;
 pub mod pki;
 pub mod probe;
