@@ -1,0 +1,220 @@
+//! What must hold after every single event.
+
+use std::fmt;
+use std::time::Duration;
+
+use vipcast::election::Leadership;
+use vipcast::election::record::Record;
+
+use crate::clock::Ms;
+use crate::fabric::Reached;
+use crate::node::Grant;
+use crate::plan::{Fabric, NODES, Setting};
+use crate::router::Route;
+use crate::speaking::GRACE;
+use crate::world::{Asker, Event, World, name};
+
+/// What the simulated milliseconds round.
+const ROUNDING: Duration = Duration::from_millis(5);
+/// How long a thawed process needs until each of its tasks ran once.
+const THAW: Ms = 50;
+/// The longest lag of a watch.
+const LAG: Ms = 1500;
+
+/// The promises.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Promise {
+    /// No route is written without entitlement.
+    Entitled,
+    /// Every entitlement ends by its `until`.
+    Ends,
+    /// At most one announces.
+    One,
+    /// Terms only rise.
+    Rises,
+    /// A router that hears the newest holder forwards to it.
+    Newest,
+    /// When all is calm, somebody holds the lease and every router forwards to it.
+    Served,
+}
+
+/// A promise that was broken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// When, in simulated milliseconds.
+    pub at: i64,
+    /// Which promise.
+    pub promise: Promise,
+    /// How.
+    pub how: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "at {} ms ({:?}): {}", self.at, self.promise, self.how)
+    }
+}
+
+/// What is remembered to judge by.
+pub(crate) struct Judge {
+    /// When all must be well.
+    pub settled: Ms,
+    pub object_fault: Option<Ms>,
+    /// The highest term so far, and whose it is: node and life.
+    highest: (u64, usize, u32),
+    found: Option<Violation>,
+}
+
+impl Judge {
+    pub(crate) fn new(setting: &Setting, calm: Ms) -> Self {
+        // Stale routes time out at the routers and sessions at the nodes; then the lease may have to; then a session
+        // must come up.
+        let bound = setting.hold * 3 + setting.duration() + setting.retry_period() * 4 + 5000;
+        Self { settled: calm + bound, object_fault: None, highest: (0, 0, 0), found: None }
+    }
+}
+
+impl World {
+    fn broken(&mut self, promise: Promise, how: String) {
+        let at = self.now;
+        self.judge.found.get_or_insert(Violation { at, promise, how });
+    }
+
+    /// A write was done: whoever it makes holder is entitled by it.
+    pub(crate) fn written(&mut self, from: Asker, before: Option<&Record>) {
+        let Some(object) = &self.api.object else { return };
+        let holder = object.spec.holder().map(str::to_owned);
+        let term = object.term().unwrap_or(0);
+        let (was, was_term) = (before.and_then(|record| record.spec.holder()), before.and_then(Record::term));
+        if was != holder.as_deref() || was_term.unwrap_or(0) != term {
+            self.note(|| format!("the record: holder {holder:?}, term {term}"));
+        }
+        if from.node == NODES || holder != Some(name(from.node)) {
+            return;
+        }
+        let this = (term, from.node, from.life);
+        let highest = self.judge.highest;
+        if this != highest && term <= highest.0 && self.judge.object_fault.is_none() {
+            self.broken(Promise::Rises, format!("term {this:?} follows {highest:?} (term, node, life)"));
+        }
+        self.judge.highest = highest.max(this);
+        let until = from.sent_local + self.setting.lease.renew_deadline;
+        let it = &mut self.nodes[from.node];
+        if it.life == from.life && it.grant.is_none_or(|grant| grant.until < until) {
+            it.grant = Some(Grant { until, sent: from.sent });
+            // Nothing else may happen just then.
+            let end = it.clock.when(until + GRACE + ROUNDING, self.now) + 1;
+            self.at(end, Event::Look);
+        }
+    }
+
+    /// A route is written.
+    pub(crate) fn wrote_route(&mut self, node: usize, term: u64) {
+        let it = &self.nodes[node];
+        let now = it.clock.now(self.now);
+        if it.grant.is_none_or(|grant| now >= grant.until) {
+            self.broken(
+                Promise::Entitled,
+                format!("node-{node} announces in term {term}, which nothing entitles it to"),
+            );
+        }
+    }
+
+    /// Looks at everything.
+    pub(crate) fn examine(&mut self) -> Result<(), Violation> {
+        self.examine_ends();
+        self.examine_one();
+        self.examine_newest();
+        if self.now >= self.judge.settled {
+            self.examine_served();
+        }
+        self.judge.found.take().map_or(Ok(()), Err)
+    }
+
+    fn examine_ends(&mut self) {
+        for node in 0..NODES {
+            let it = &self.nodes[node];
+            let late = |grant: Grant| it.clock.now(self.now) >= grant.until + GRACE + ROUNDING;
+            if it.announces() && self.now >= it.frozen_until + THAW && it.grant.is_none_or(late) {
+                self.broken(Promise::Ends, format!("node-{node} still announces after the end of its entitlement"));
+            }
+        }
+    }
+
+    /// Whether nothing can be asked of this process now: it is frozen, or its clock stood still since it last renewed.
+    fn excused(&self, node: usize) -> bool {
+        let it = &self.nodes[node];
+        self.now < it.frozen_until + THAW || it.grant.is_some_and(|grant| !it.clock.ran_since(grant.sent))
+    }
+
+    fn examine_one(&mut self) {
+        let announcers = || (0..NODES).filter(|&node| self.nodes[node].announces() && !self.excused(node));
+        let count = announcers().count() + usize::from(self.kube_vip.announces);
+        if count < 2 || self.is_confused() {
+            return;
+        }
+        let who: Vec<usize> = announcers().chain(self.kube_vip.announces.then_some(NODES)).collect();
+        self.broken(Promise::One, format!("these announce: {who:?}"));
+    }
+
+    /// Until the holder hears that the object was deleted or restored, or its entitlement ends.
+    fn is_confused(&self) -> bool {
+        let setting = &self.setting;
+        let bound = setting.renew_deadline() + setting.retry_period() * 2 + LAG;
+        self.judge.object_fault.is_some_and(|fault| self.now <= fault + bound)
+    }
+
+    /// The node that the record names, and its term.
+    fn newest(&self) -> Option<(usize, u64)> {
+        let object = self.api.object.as_ref()?;
+        let holder = object.spec.holder()?;
+        let node = (0..=NODES).find(|&node| name(node) == holder)?;
+        Some((node, if node == NODES { 0 } else { object.term().unwrap_or(0) }))
+    }
+
+    fn examine_newest(&mut self) {
+        let Some((newest, term)) = self.newest() else { return };
+        for index in 0..self.routers.len() {
+            let router = &self.routers[index];
+            let Some(best) = router.best.filter(|&best| best != newest) else { continue };
+            let heard = router.route(newest).is_some_and(|route| route.term == term);
+            let best = router.route(best);
+            if heard && best.is_some_and(|best| self.is_fenced(newest, term, &best)) {
+                let how = format!("router {index} hears node {newest} in term {term}, and forwards to {best:?}");
+                self.broken(Promise::Newest, how);
+            }
+        }
+    }
+
+    /// Whether the fence puts this route behind the newest holder's. Not kube-vip's, which has no MED; on iBGP it is
+    /// kube-vip that cannot be the newest, for its LOCAL_PREF is 100. After the object was deleted or restored, terms
+    /// are as good as the nodes' wall clocks.
+    fn is_fenced(&self, newest: usize, term: u64, best: &Route) -> bool {
+        let internal = self.setting.fabric == Fabric::Internal;
+        match (newest, best.node) {
+            (NODES, _) => !internal,
+            (_, NODES) => internal,
+            (_, _) => best.term < term || self.judge.object_fault.is_none(),
+        }
+    }
+
+    fn examine_served(&mut self) {
+        let Some((newest, _)) = self.newest() else {
+            return self.broken(Promise::Served, "nobody holds the lease".to_owned());
+        };
+        let holds = match newest {
+            NODES => self.kube_vip.candidate.leads(self.now),
+            node => matches!(self.leadership(node), Leadership::Held { .. }),
+        };
+        if !holds {
+            return self.broken(Promise::Served, format!("node {newest} holds the lease, and is not entitled"));
+        }
+        for router in 0..self.routers.len() {
+            let reached = self.probe(router);
+            if reached != Reached::Node(newest) {
+                let how = format!("node {newest} holds the lease, and router {router} forwards to {reached:?}");
+                return self.broken(Promise::Served, how);
+            }
+        }
+    }
+}

@@ -1,0 +1,287 @@
+//! What a seed stands for: a setting, and a list of mishaps. The list is data, so that one can be taken out and the
+//! rest played again.
+
+use std::fmt;
+use std::time::Duration;
+
+use vipcast::config::LeaseConfig;
+
+use crate::clock::Ms;
+use crate::random::Random;
+
+/// Nodes that run vipcast.
+pub(crate) const NODES: usize = 3;
+/// No mishap begins later.
+const LAST_MISHAP: Ms = 60_000;
+/// The first one, when everybody has started.
+const FIRST_MISHAP: Ms = 5000;
+/// The longest time that anything lasts.
+const LONGEST: Ms = 25_000;
+/// How long a process may take to leave.
+const LEAVES: Ms = 3500;
+
+/// Which mishaps may happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Faults {
+    /// Networks, processes, machines and clocks.
+    Network,
+    /// Also the Lease object: it is deleted and restored.
+    Object,
+}
+
+/// How routers and nodes are wired.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fabric {
+    /// One router in an AS of its own.
+    One,
+    /// One router in the nodes' AS: LOCAL_PREF decides.
+    Internal,
+    /// Two routers, each with sessions to all nodes.
+    Pair,
+    /// The first node behind one leaf, the others behind another, a spine above: three ASes.
+    LeafSpine,
+}
+
+impl Fabric {
+    /// How many routers there are; the last is the one that clients come by.
+    pub(crate) fn routers(self) -> usize {
+        match self {
+            Self::One | Self::Internal => 1,
+            Self::Pair => 2,
+            Self::LeafSpine => 3,
+        }
+    }
+
+    /// Whether this node (`NODES`: kube-vip's) has a session with this router.
+    pub(crate) fn wired(self, node: usize, router: usize) -> bool {
+        match self {
+            Self::One | Self::Internal | Self::Pair => true,
+            Self::LeafSpine => router == usize::from(node != 0),
+        }
+    }
+
+    /// Whether these two routers have a session.
+    pub(crate) fn joined(self, a: usize, b: usize) -> bool {
+        self == Self::LeafSpine && a != b && (a == 2 || b == 2)
+    }
+}
+
+/// What stays the same in a run.
+#[derive(Clone, Debug)]
+pub(crate) struct Setting {
+    pub faults: Faults,
+    pub lease: LeaseConfig,
+    pub fabric: Fabric,
+    /// The hold time of all sessions.
+    pub hold: Ms,
+    /// How long BFD needs to notice silence, where it runs.
+    pub bfd: Option<Ms>,
+    /// kube-vip stands for election too.
+    pub kube_vip: bool,
+}
+
+impl Setting {
+    pub(crate) fn of(seed: u64, faults: Faults) -> Self {
+        let mut random = Random::new(seed, 1);
+        let (duration, renew, retry) = if random.chance(50) { (15, 10, 2) } else { (5, 3, 1) };
+        let lease = LeaseConfig {
+            name: "plndr-cp-lock".to_owned(),
+            namespace: "kube-system".to_owned(),
+            duration: Duration::from_secs(duration),
+            renew_deadline: Duration::from_secs(renew),
+            retry_period: Duration::from_secs(retry),
+        };
+        let fabric = [Fabric::One, Fabric::Internal, Fabric::Pair, Fabric::LeafSpine][random.index(4)];
+        let hold = [3000, 9000, 15_000][random.index(3)];
+        let bfd = random.chance(30).then(|| random.between(150, 900));
+        let kube_vip = random.chance(30);
+        Self { faults, lease, fabric, hold, bfd, kube_vip }
+    }
+
+    pub(crate) fn duration(&self) -> Ms {
+        millis(self.lease.duration)
+    }
+
+    pub(crate) fn renew_deadline(&self) -> Ms {
+        millis(self.lease.renew_deadline)
+    }
+
+    pub(crate) fn retry_period(&self) -> Ms {
+        millis(self.lease.retry_period)
+    }
+}
+
+pub(crate) fn millis(duration: Duration) -> Ms {
+    Ms::try_from(duration.as_millis()).unwrap_or(Ms::MAX)
+}
+
+/// Whom a mishap befalls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Whom {
+    Node(usize),
+    /// Whoever holds the lease at that moment; nobody: nothing happens.
+    Holder,
+}
+
+/// What goes wrong. `lasts` is how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum What {
+    /// The process is killed and comes back.
+    Kill {
+        back: Ms,
+    },
+    /// The machine loses power and comes back.
+    PowerLoss {
+        back: Ms,
+    },
+    /// SIGTERM; a new process comes.
+    Leave {
+        back: Ms,
+    },
+    /// SIGSTOP: all threads of the process.
+    Freeze {
+        lasts: Ms,
+    },
+    /// All tasks hang; the watchdog's thread runs.
+    Hang {
+        lasts: Ms,
+    },
+    /// CLOCK_BOOTTIME stands still, the process does not.
+    StopClock {
+        lasts: Ms,
+    },
+    StepWallBack {
+        by: Ms,
+    },
+    /// Nothing comes from the watch, and it does not end.
+    StallWatch {
+        lasts: Ms,
+    },
+    LagWatch {
+        lasts: Ms,
+        lag: Ms,
+    },
+    /// API requests and answers are lost and late.
+    Storm {
+        lasts: Ms,
+        lost: i64,
+        late: i64,
+    },
+    /// No API; `heard`: requests arrive, answers do not.
+    CutApi {
+        lasts: Ms,
+        heard: bool,
+    },
+    /// No routers, and no clients.
+    CutUplink {
+        lasts: Ms,
+    },
+    CutBoth {
+        lasts: Ms,
+    },
+    /// Segments to the routers come late.
+    SlowUplink {
+        lasts: Ms,
+        late: Ms,
+    },
+    RestartRouter {
+        router: usize,
+    },
+    /// Somebody annotates the Lease.
+    Annotate,
+    Snapshot,
+    Restore,
+    Delete,
+}
+
+/// One mishap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Mishap {
+    pub at: Ms,
+    pub whom: Whom,
+    pub what: What,
+}
+
+impl fmt::Display for Mishap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { at, whom, what } = self;
+        match whom {
+            Whom::Node(node) => write!(f, "at {at} ms, node-{node}: {what:?}"),
+            Whom::Holder => write!(f, "at {at} ms, the holder: {what:?}"),
+        }
+    }
+}
+
+/// The mishaps of this seed, in order.
+pub(crate) fn mishaps(seed: u64, setting: &Setting) -> Vec<Mishap> {
+    let mut random = Random::new(seed, 2);
+    let mut at = FIRST_MISHAP;
+    let mut plan = Vec::new();
+    while at < LAST_MISHAP {
+        let whom = match random.chance(40) {
+            true => Whom::Holder,
+            false => Whom::Node(random.index(NODES)),
+        };
+        plan.push(Mishap { at, whom, what: what(&mut random, setting) });
+        at += random.below(8000);
+    }
+    plan
+}
+
+/// When everything that these mishaps bring has ended.
+pub(crate) fn calm(plan: &[Mishap]) -> Ms {
+    let end = |mishap: &Mishap| mishap.at + mishap.what.lasts();
+    plan.iter().map(end).max().unwrap_or(0).max(FIRST_MISHAP)
+}
+
+impl What {
+    fn lasts(self) -> Ms {
+        match self {
+            Self::Kill { back: lasts }
+            | Self::PowerLoss { back: lasts }
+            | Self::Freeze { lasts }
+            | Self::Hang { lasts }
+            | Self::StopClock { lasts }
+            | Self::StallWatch { lasts }
+            | Self::LagWatch { lasts, .. }
+            | Self::Storm { lasts, .. }
+            | Self::CutApi { lasts, .. }
+            | Self::CutUplink { lasts }
+            | Self::CutBoth { lasts }
+            | Self::SlowUplink { lasts, .. } => lasts,
+            Self::Leave { back } => LEAVES + back,
+            Self::StepWallBack { .. }
+            | Self::RestartRouter { .. }
+            | Self::Annotate
+            | Self::Snapshot
+            | Self::Restore
+            | Self::Delete => 0,
+        }
+    }
+}
+
+fn what(random: &mut Random, setting: &Setting) -> What {
+    let lasts = random.below(LONGEST);
+    let kinds = if setting.faults == Faults::Object { 22 } else { 18 };
+    match random.below(kinds) {
+        0 | 1 => What::Kill { back: random.between(100, 8000) },
+        2 => What::PowerLoss { back: random.between(2000, 20_000) },
+        3 => What::Leave { back: random.between(2500, 8000) },
+        4 | 5 => What::Freeze { lasts },
+        6 => What::Hang { lasts },
+        7 => What::StopClock { lasts },
+        8 => What::StepWallBack { by: random.below(20_000) },
+        9 => What::StallWatch { lasts },
+        10 => What::LagWatch { lasts, lag: random.below(1500) },
+        11 => What::Storm { lasts, lost: random.below(30), late: random.below(30) },
+        12 => What::CutApi { lasts, heard: random.chance(50) },
+        13 => What::CutUplink { lasts },
+        14 => What::CutBoth { lasts },
+        15 => What::SlowUplink { lasts, late: random.below(400) },
+        16 => What::RestartRouter { router: random.index(setting.fabric.routers()) },
+        17 => What::Annotate,
+        18 => What::Snapshot,
+        19 | 20 => What::Restore,
+        _ => What::Delete,
+    }
+}
