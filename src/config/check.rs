@@ -3,6 +3,7 @@
 mod bgp;
 mod effects;
 mod fences;
+mod health;
 mod lease;
 mod next_hops;
 mod passwords;
@@ -74,6 +75,7 @@ fn assemble(r: &mut Reader<'_>, command: Command) -> Option<Config> {
     let interface = r.interface(&super::options::INTERFACE);
     let api_port = r.number(&PORT, 1..=65535, "a port");
     let election = lease::lease(r);
+    let health = health::health(r, api_port, vips.as_deref().unwrap_or_default());
     let vip_options = tuning::vips(r, vips.as_deref());
     let bgp = bgp::bgp(r, vips.as_deref().unwrap_or_default(), vip_options.as_ref());
     let node_name = node_name(r);
@@ -87,6 +89,7 @@ fn assemble(r: &mut Reader<'_>, command: Command) -> Option<Config> {
         api_port: u16::try_from(api_port?).ok()?,
         bgp: bgp?,
         election: election?,
+        health: health?,
         kubeconfig,
         log: log?,
     };

@@ -6,6 +6,7 @@
 mod bfd;
 mod check;
 mod finding;
+mod health;
 mod items;
 mod mpbgp;
 pub mod options;
@@ -21,6 +22,7 @@ mod types;
 pub use crate::vip::Attributes;
 pub use check::{Checked, Command, Facts, check};
 pub use finding::{Finding, Mistakes};
+pub use health::{HealthConfig, HealthTarget};
 pub use outlook::{Failure, Outage, Prospect, ROUTER_SLACK, outlook, outlook_table};
 pub use password::{FilePassword, password_files};
 pub use raw::{Given, Origin, RawConfig};

@@ -38,6 +38,8 @@ pub enum Group {
     Bgp,
     /// The lease.
     Election,
+    /// The check of what is behind the address.
+    Health,
     /// Who we are and where the API is.
     Node,
     /// Logs.
@@ -48,7 +50,8 @@ pub enum Group {
 
 impl Group {
     /// All, in the order they are shown.
-    pub const ALL: [Self; 6] = [Self::Vip, Self::Bgp, Self::Election, Self::Node, Self::Log, Self::NotBuilt];
+    pub const ALL: [Self; 7] =
+        [Self::Vip, Self::Bgp, Self::Election, Self::Health, Self::Node, Self::Log, Self::NotBuilt];
 
     /// The heading.
     #[must_use]
@@ -57,6 +60,7 @@ impl Group {
             Self::Vip => "Virtual IP",
             Self::Bgp => "BGP",
             Self::Election => "Leader election",
+            Self::Health => "Health check",
             Self::Node => "Node and Kubernetes",
             Self::Log => "Logs",
             Self::NotBuilt => "Of kube-vip, not built yet: refused when on",
@@ -202,6 +206,24 @@ options! {
             "how long a holder announces after its last renewal; shorter than the lease").default("3");
         RETRY_PERIOD = value("leaseRetry", &["vip_retryperiod"], "SECONDS",
             "time between attempts; 1.2 times it is shorter than the renew deadline").default("1");
+    }
+    Health {
+        HEALTH_ADDRESS = value("controlPlaneHealthCheckAddress", &["control_plane_health_check_address"], "URL",
+            "what is asked whether this node is fit to serve; without it /readyz of its own API server; off: nothing is");
+        HEALTH_PERIOD = value("controlPlaneHealthCheckPeriodSeconds", &["control_plane_health_check_period_seconds"],
+            "SECONDS", "from one check to the next; 1, or 5 where an address is given");
+        HEALTH_TIMEOUT = value("controlPlaneHealthCheckTimeoutSeconds", &["control_plane_health_check_timeout_seconds"],
+            "SECONDS", "how long one check may take, at most the period; 1, or 3 where an address is given");
+        HEALTH_FAILURES = value("controlPlaneHealthCheckFailureThreshold",
+            &["control_plane_health_check_failure_threshold"], "CHECKS",
+            "so many failed checks in a row make unfit, a refused connection at once; 3");
+        HEALTH_CA = value("controlPlaneHealthCheckCAPath", &["control_plane_health_check_ca_path"], "PATH",
+            "authority of the certificate; without it the kubeconfig's or the service account's, and the system's where \
+             an address is given");
+        HEALTH_SERVER_NAME = value("controlPlaneHealthCheckServerName", &["control_plane_health_check_server_name"],
+            "NAME", "name in the certificate; without it kubernetes, or the host of the address where one is given");
+        HEALTH_FAIL_OPEN = switch("controlPlaneHealthCheckFailOpen", &["control_plane_health_check_fail_open"],
+            "without election: an unfit node announces too, by routes that are worse than any fit one's");
     }
     Node {
         NODE_NAME = value("nodeName", &["vip_nodename"], "NAME",

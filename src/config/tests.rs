@@ -11,6 +11,7 @@ use super::*;
 use crate::vip::Vip;
 
 mod fences;
+mod health;
 mod mistakes;
 mod timings;
 mod tuning;
@@ -74,13 +75,15 @@ fn the_defaults() {
     let Checked { config, warnings } = checked(&[], &[], &facts()).unwrap();
     assert_eq!(warnings, vec![]);
     assert_eq!(peers(&config), vec![at("10.0.0.1:179", 65001)]);
-    let Config { node_name, vips, vip_attributes, interface, api_port, bgp, election, kubeconfig, log } = config;
+    let Config { node_name, vips, vip_attributes, interface, api_port, bgp, election, health, kubeconfig, log } =
+        config;
     assert_eq!(vip_attributes, BTreeMap::new());
     let vip = Vip::new(Ipv4Addr::new(10, 88, 0, 40).into());
     assert_eq!((node_name.as_str(), vips, interface, api_port), ("node-1", vec![vip], None, 6443));
     let (hold, keepalive) = (Duration::from_secs(30), Duration::from_secs(10));
     assert_eq!((bgp.local_as, bgp.router_id, bgp.hold_time, bgp.keepalive), (65000, None, hold, keepalive));
     assert_eq!((bgp.standby, bgp.as_path_fence, election), (false, None, None));
+    assert_eq!(health, Some(health::own()));
     assert_eq!(kubeconfig, PathBuf::from("/etc/kubernetes/admin.conf"));
     assert_eq!(log, LogConfig { level: LogLevel::Info, format: LogFormat::Text });
 }
@@ -129,7 +132,7 @@ fn everything_by_variables() {
     );
     let shown = format!("{config:?}");
     assert!(!shown.contains("secret") && !shown.contains("\"pw\""), "{shown}");
-    let Config { node_name, vips, vip_attributes, interface, api_port, bgp, election, kubeconfig, log } = config;
+    let Config { node_name, vips, vip_attributes, interface, api_port, bgp, election, kubeconfig, log, .. } = config;
     assert_eq!(vip_attributes, BTreeMap::new());
     let vips: Vec<String> = vips.iter().map(ToString::to_string).collect();
     assert_eq!(vips, ["10.88.0.40/32", "2001:db8::40/128"]);

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+use super::HealthConfig;
 use crate::vip::{Attributes, Vip};
 
 /// Everything the daemon needs to know, checked.
@@ -27,6 +28,8 @@ pub struct Config {
     pub bgp: BgpConfig,
     /// The election; `None`: every node announces.
     pub election: Option<LeaseConfig>,
+    /// The check of what is behind the VIPs; `None`: none is made.
+    pub health: Option<HealthConfig>,
     /// The kubeconfig file; where it is absent the service account's is used.
     pub kubeconfig: PathBuf,
     /// What is logged, and how.
