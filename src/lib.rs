@@ -6,8 +6,9 @@
 //! ```text
 //! argv, env ─► cli ─► config
 //!                       │
-//!   election ─ watch<Leadership> ─► app joins it into plain Facts
-//!                             │
+//!   election ─ watch<Leadership> ─┐   may I speak?
+//!   health   ─ watch<Health> ─────┴─► app joins them into plain Facts
+//!                       │
 //!   vip::desired(&Facts, now) ─► VipSet, each with its `until` ─► announce ─┬─► bgp::Speaker (adj_out → fsm → peer) ─► wire
 //!                                                                           └─► net (addresses)
 //! ```
@@ -26,6 +27,7 @@ pub mod cli;
 pub mod clock;
 
 pub mod election;
+pub mod health;
 #[cfg(feature = "daemon")]
 pub mod kube;
 

@@ -17,11 +17,12 @@ const TABLE: &[(&str, &[&str])] = &[
     ("net", &[]),
     ("kube", &[]),
     ("election", &["kube", "config"]),
+    ("health", &["config"]),
     ("announce", &["vip", "bgp", "net", "config"]),
     ("cli", &["config", "telemetry", "app"]),
     ("telemetry", &["config"]),
     ("shutdown", &[]),
-    ("app", &["config", "vip", "bgp", "net", "kube", "election", "announce", "shutdown", "telemetry"]),
+    ("app", &["config", "vip", "bgp", "net", "kube", "election", "health", "announce", "shutdown", "telemetry"]),
 ];
 
 /// Modules that must stay free of clocks and sockets.
@@ -49,6 +50,9 @@ const PURE: &[&str] = &[
     "src/election/fence.rs",
     "src/election/record.rs",
     "src/announce/schedule.rs",
+    "src/health/gate",
+    "src/health/gate.rs",
+    "src/health/heard.rs",
 ];
 
 fn sources(root: &Path) -> Vec<(String, String)> {

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use kube::Config;
+use kube::config::{Cluster, Context, NamedCluster, NamedContext};
 use kube::config::{InClusterError, Kubeconfig, KubeconfigError};
 
 /// Why there are no credentials (yet): a file that kubeadm or kubelet may still write is no reason to give up.
@@ -75,6 +76,23 @@ pub(super) fn load(path: &Path) -> Result<Credentials, CredentialsError> {
 fn service_account(path: &Path) -> Result<Credentials, CredentialsError> {
     let config = Config::incluster().map_err(|error| CredentialsError::Nothing { path: path.to_owned(), error })?;
     Ok(Credentials { config, fingerprint: 0 })
+}
+
+/// The certificates in a PEM file. Blocks: it is read.
+pub(super) fn certificates(path: &Path) -> Result<Vec<Vec<u8>>, String> {
+    let name = || "ca".to_owned();
+    let authority = path.to_str().map(str::to_owned);
+    let server = Some("https://127.0.0.1".to_owned());
+    let cluster = Cluster { server, certificate_authority: authority, ..Cluster::default() };
+    let context = Context { cluster: name(), ..Context::default() };
+    let file = Kubeconfig {
+        current_context: Some(name()),
+        contexts: vec![NamedContext { name: name(), context: Some(context), ..NamedContext::default() }],
+        clusters: vec![NamedCluster { name: name(), cluster: Some(cluster), ..NamedCluster::default() }],
+        ..Kubeconfig::default()
+    };
+    let config = Config::try_from(file).map_err(|error| super::fault::chain(&error))?;
+    Ok(config.root_cert.unwrap_or_default())
 }
 
 fn fingerprint(config: &Config, text: &str) -> u64 {

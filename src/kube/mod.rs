@@ -4,6 +4,7 @@
 //! calls through it. A call lasts no longer than its limit, is never repeated behind the caller's back, and a server
 //! that does not answer it is left for the next one.
 
+mod asker;
 mod credentials;
 mod endpoints;
 mod fault;
@@ -12,6 +13,7 @@ mod follow;
 pub(crate) mod mock;
 mod route;
 
+pub use asker::{Asker, Question, Trouble};
 pub use credentials::CredentialsError;
 pub use endpoints::{Endpoint, Endpoints, Keeper, Settings};
 pub use fault::{CallError, Refusal};
