@@ -77,7 +77,7 @@ fn hint(error: &rtnetlink::Error) -> &'static str {
     }
 }
 
-fn kernel(what: &'static str, object: impl ToString) -> impl FnOnce(rtnetlink::Error) -> Error {
+pub(super) fn kernel(what: &'static str, object: impl ToString) -> impl FnOnce(rtnetlink::Error) -> Error {
     let object = object.to_string();
     move |source| Error::Kernel { what, object, source }
 }
@@ -279,7 +279,7 @@ impl Listed {
 }
 
 /// IFA_LOCAL where there is one (IPv4), else IFA_ADDRESS.
-fn address_of(message: &AddressMessage) -> Option<IpAddr> {
+pub(super) fn address_of(message: &AddressMessage) -> Option<IpAddr> {
     let local = message.attributes.iter().find_map(|a| match a {
         AddressAttribute::Local(ip) => Some(*ip),
         _ => None,

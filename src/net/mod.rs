@@ -5,6 +5,8 @@
 
 mod address;
 mod identity;
+mod links;
 
 pub use address::{Addresses, Error};
 pub use identity::{Identity, router_id};
+pub use links::{Link, LinkWatch, Links, Owners};

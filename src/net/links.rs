@@ -1,0 +1,153 @@
+//! The host's links and their carrier, watched.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use futures::TryStreamExt;
+use futures::channel::mpsc::UnboundedReceiver;
+use rtnetlink::packet_core::{NetlinkMessage, NetlinkPayload};
+use rtnetlink::packet_route::RouteNetlinkMessage;
+use rtnetlink::packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
+use rtnetlink::sys::SocketAddr;
+use rtnetlink::{Handle, MulticastGroup};
+use tokio::sync::watch;
+
+use super::Error;
+use super::address::{address_of, kernel};
+
+/// How often all links are listed, in case a message was lost without a word.
+const RELIST: Duration = Duration::from_secs(30);
+
+/// One link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// Its name.
+    pub name: String,
+    /// Whether it is up, and the cable in it.
+    pub has_carrier: bool,
+}
+
+/// All links by index.
+pub type Links = BTreeMap<u32, Link>;
+
+/// Watches all links.
+#[derive(Debug)]
+pub struct LinkWatch {
+    handle: Handle,
+    /// The library's own queue: without a bound, but emptied at once.
+    messages: UnboundedReceiver<(NetlinkMessage<RouteNetlinkMessage>, SocketAddr)>,
+}
+
+/// Finds the link that has an address.
+#[derive(Clone, Debug)]
+pub struct Owners {
+    handle: Handle,
+}
+
+impl LinkWatch {
+    /// Opens a netlink socket. Must be called inside a tokio runtime.
+    ///
+    /// # Errors
+    /// Without netlink.
+    pub fn new() -> Result<(Self, Owners), Error> {
+        let (connection, handle, messages) = rtnetlink::new_multicast_connection(&[MulticastGroup::Link])?;
+        tokio::spawn(connection);
+        let owners = Owners { handle: handle.clone() };
+        Ok((Self { handle, messages }, owners))
+    }
+
+    /// Publishes all links, and each change of them.
+    ///
+    /// # Errors
+    /// When the kernel refuses to list them, or closes the socket.
+    pub async fn run(mut self, tx: watch::Sender<Links>) -> Result<(), Error> {
+        loop {
+            let all = list(&self.handle).await?;
+            replace(&tx, all);
+            if !self.follow(&tx).await {
+                return Err(std::io::Error::from(std::io::ErrorKind::BrokenPipe).into());
+            }
+        }
+    }
+
+    /// Takes changes in until it is time to list all links anew; `false`: there will be no more.
+    async fn follow(&mut self, tx: &watch::Sender<Links>) -> bool {
+        let relist = tokio::time::sleep(RELIST);
+        tokio::pin!(relist);
+        loop {
+            let message = tokio::select! {
+                message = futures::StreamExt::next(&mut self.messages) => message,
+                () = &mut relist => return true,
+            };
+            match message.map(|(message, _)| message.payload) {
+                None => return false,
+                Some(NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewLink(link))) => {
+                    if let Some((index, link)) = read(&link) {
+                        tx.send_if_modified(|links| links.insert(index, link.clone()) != Some(link));
+                    }
+                }
+                Some(NetlinkPayload::InnerMessage(RouteNetlinkMessage::DelLink(link))) => {
+                    tx.send_if_modified(|links| links.remove(&link.header.index).is_some());
+                }
+                // The kernel had more to say than the socket took.
+                Some(NetlinkPayload::Overrun(_)) => return true,
+                Some(_) => {}
+            }
+        }
+    }
+}
+
+impl Owners {
+    /// The index of the link that has `address`, if one has.
+    ///
+    /// # Errors
+    /// When the kernel refuses to list its addresses.
+    pub async fn link_of(&self, address: IpAddr) -> Result<Option<u32>, Error> {
+        let mut dump = self.handle.address().get().execute();
+        let mut found = None;
+        while let Some(message) = dump.try_next().await.map_err(kernel("list", "addresses"))? {
+            if address_of(&message) == Some(address) {
+                found = Some(message.header.index);
+            }
+        }
+        Ok(found)
+    }
+}
+
+async fn list(handle: &Handle) -> Result<Links, Error> {
+    let dump: Vec<LinkMessage> =
+        handle.link().get().execute().try_collect().await.map_err(kernel("list", "interfaces"))?;
+    Ok(dump.iter().filter_map(read).collect())
+}
+
+fn replace(tx: &watch::Sender<Links>, all: Links) {
+    tx.send_if_modified(|links| {
+        let differs = *links != all;
+        *links = all;
+        differs
+    });
+}
+
+fn read(message: &LinkMessage) -> Option<(u32, Link)> {
+    let name = message.attributes.iter().find_map(|a| if let LinkAttribute::IfName(n) = a { Some(n) } else { None })?;
+    let has_carrier = message.header.flags.contains(LinkFlags::Up | LinkFlags::LowerUp);
+    Some((message.header.index, Link { name: name.clone(), has_carrier }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_loopback_is_there_and_has_its_address() {
+        let (watch, owners) = LinkWatch::new().unwrap();
+        let (tx, mut rx) = watch::channel(Links::new());
+        tokio::spawn(watch.run(tx));
+        let links = rx.wait_for(|links| !links.is_empty()).await.unwrap().clone();
+        let (index, lo) = links.iter().find(|(_, link)| link.name == "lo").unwrap();
+        assert_eq!(lo, &Link { name: "lo".to_owned(), has_carrier: true });
+        assert_eq!(owners.link_of("127.0.0.1".parse().unwrap()).await.unwrap(), Some(*index));
+        assert_eq!(owners.link_of("192.0.2.99".parse().unwrap()).await.unwrap(), None);
+    }
+}
