@@ -1,5 +1,6 @@
 //! The composition root: builds the stations, hands them each other's `watch` ends, waits, and drains.
 
+mod fitness;
 mod passwords;
 mod speaking;
 mod standing;
@@ -94,6 +95,7 @@ fn announce_start(config: &Config, interface: &str, router_id: Ipv4Addr) {
         %router_id,
         peers = list(config.bgp.peers.iter().map(PeerConfig::name).collect()),
         election,
+        health_check = config.health.as_ref().map_or_else(|| "off".to_owned(), |check| check.target.url()),
         "starting"
     );
 }
@@ -118,11 +120,16 @@ async fn build(config: Config, stations: &mut Stations) -> Result<Node, Error> {
     if !files.is_empty() {
         stations.spawn("the watch over password files", passwords::follow(files, handle.clone()));
     }
+    let drained = watch::Sender::new(false);
+    let condition = fitness::watch(stations, &config, handle.status(), drained.subscribe())?;
     let lease = config.election.clone().map(|lease| {
         stations.spawn("the watch over hold times", speaking::warn_of_long_holds(handle.status(), lease.clone()));
-        let announcements = standing::Announcements { bound: bound.clone(), peers: handle.status() };
+        let (bound, peers, condition) = (bound.clone(), handle.status(), condition.clone());
+        let announcements = standing::Announcements { condition, bound, peers };
         standing::stand(stations, &config, lease, facts.clone(), announcements)
     });
+    let fail_open = config.health.as_ref().is_some_and(|check| check.fail_open);
+    let gate = config.election.is_none().then(|| standing::gate(condition, fail_open, facts.clone()));
     let graceful_shutdown = config.bgp.peers.iter().filter_map(|peer| peer.graceful_shutdown).max().unwrap_or_default();
-    Ok(Node { facts, bound, speaker: handle, graceful_shutdown, lease })
+    Ok(Node { facts, bound, speaker: handle, graceful_shutdown, lease, gate })
 }

@@ -149,6 +149,7 @@ impl Cluster {
     /// When there is no such node.
     pub fn spec(&self, number: u8, routers: &[&Router]) -> Result<Spec> {
         let spec = self.site.spec(number, routers).without("leaderElection=false").switch("leaderElection");
+        let spec = spec.without("controlPlaneHealthCheckAddress");
         Ok(spec
             .flag("k8sConfigPath", self.kubeconfig(number)?.display())
             .flag("leaseDuration", 5)

@@ -47,8 +47,8 @@ impl Site {
         node.with_context(|| format!("there is no node {number}"))
     }
 
-    /// The flags of a node that announces the VIP on `lo` without election (anycast): these routers as peers with hold
-    /// time 9, keepalive 3.
+    /// The flags of a node that announces the VIP on `lo` without election (anycast) and without a health check, as
+    /// there is no API server on a site: these routers as peers with hold time 9, keepalive 3.
     #[must_use]
     pub fn spec(&self, number: u8, routers: &[&Router]) -> Spec {
         let spec = Spec::manager()
@@ -56,6 +56,7 @@ impl Site {
             .switch("controlplane")
             // kube-vip's way to say no: "=" and nothing else.
             .switch("leaderElection=false")
+            .flag("controlPlaneHealthCheckAddress", "off")
             .flag("address", VIP)
             .flag("interface", "lo")
             .flag("localAS", NODE_AS)

@@ -69,6 +69,8 @@ impl From<Standing> for Keep {
     fn from(standing: Standing) -> Self {
         match standing {
             Standing::Everyone
+            | Standing::LastResort
+            | Standing::Unfit
             | Standing::Holder { .. }
             | Standing::Standby { .. }
             | Standing::Follower(Holder::Elsewhere) => Self::Nothing,

@@ -9,25 +9,52 @@ use super::Error;
 use super::stations::{Lease, Stations};
 use crate::bgp::{PeerKey, PeerStatus};
 use crate::config::{Config, LeaseConfig};
-use crate::election::{Circumstances, Fitness, Leadership, LeaseElection, instance};
+use crate::election::{Circumstances, Condition, Fitness, Leadership, LeaseElection, instance};
 use crate::kube::{Endpoints, Settings};
 use crate::vip::{Facts, Holder, Standing, Vip};
 
-/// The facts before anything is known of an election.
+/// The facts before anything is known of an election or of this node's fitness.
 pub(super) fn facts(config: &Config) -> Facts {
-    let standing = match config.election {
-        Some(_) => Standing::Follower(Holder::Unknown),
-        None => Standing::Everyone,
-    };
+    let standing = Standing::Follower(Holder::Unknown);
     Facts { vips: config.vips.clone(), attributes: config.vip_attributes.clone(), standing }
 }
 
-/// What the election hears of the announcements.
+/// What the election hears of this node.
 pub(super) struct Announcements {
+    /// Whether it is fit.
+    pub(super) condition: watch::Receiver<Condition>,
     /// The VIPs that are bound.
     pub(super) bound: watch::Receiver<BTreeSet<Vip>>,
     /// The peers.
     pub(super) peers: watch::Receiver<BTreeMap<PeerKey, PeerStatus>>,
+}
+
+/// Without election: who is fit announces. Aborting it ends the flow from the fitness to the facts.
+pub(super) fn gate(
+    mut condition: watch::Receiver<Condition>,
+    fail_open: bool,
+    facts: watch::Sender<Facts>,
+) -> tokio::task::AbortHandle {
+    let gate = async move {
+        loop {
+            let standing = without_election(condition.borrow_and_update().fitness, fail_open);
+            set(&facts, standing);
+            if condition.changed().await.is_err() {
+                return;
+            }
+        }
+    };
+    tokio::spawn(gate).abort_handle()
+}
+
+/// Nobody else needs to hear that no router hears us; and before the first check what an earlier process left may stay.
+const fn without_election(fitness: Fitness, fail_open: bool) -> Standing {
+    match fitness {
+        Fitness::Unknown => Standing::Follower(Holder::Unknown),
+        Fitness::Fit | Fitness::Unheard => Standing::Everyone,
+        Fitness::Unfit if fail_open => Standing::LastResort,
+        Fitness::Unfit | Fitness::Drained => Standing::Unfit,
+    }
 }
 
 /// Stands for election; its results flow into `facts`.
@@ -47,7 +74,7 @@ pub(super) fn stand(
     let id = instance(&config.node_name, &format!("{:016x}", rand::random::<u64>()));
     let (announced, announced_rx) = watch::channel(None);
     let circumstances = Circumstances {
-        fitness: watch::channel(Fitness::Fit).1,
+        fitness: fitness_of(announcements.condition.clone()),
         candidates: watch::channel(Vec::new()).1,
         announced: announced_rx,
     };
@@ -61,6 +88,17 @@ pub(super) fn stand(
     stations.spawn("the word of what is announced", tell_announced(facts.subscribe(), announcements, announced));
     let follow = tokio::spawn(follow(leadership_rx, facts, config.node_name.clone())).abort_handle();
     Lease { releaser, follow }
+}
+
+/// The condition without its reason.
+fn fitness_of(mut condition: watch::Receiver<Condition>) -> watch::Receiver<Fitness> {
+    let (tx, fitness) = watch::channel(condition.borrow_and_update().fitness);
+    tokio::spawn(async move {
+        while condition.changed().await.is_ok() {
+            tx.send_replace(condition.borrow_and_update().fitness);
+        }
+    });
+    fitness
 }
 
 /// Says in which term our routes are out.
@@ -107,12 +145,16 @@ fn announced_in(facts: &Facts, bound: &BTreeSet<Vip>, peers: &BTreeMap<PeerKey, 
 async fn follow(mut leadership: watch::Receiver<Leadership>, facts: watch::Sender<Facts>, node_name: String) {
     while leadership.changed().await.is_ok() {
         let standing = standing(&leadership.borrow_and_update(), &node_name);
-        facts.send_if_modified(|facts| {
-            let differs = facts.standing != standing;
-            facts.standing = standing;
-            differs
-        });
+        set(&facts, standing);
     }
+}
+
+fn set(facts: &watch::Sender<Facts>, standing: Standing) {
+    facts.send_if_modified(|facts| {
+        let differs = facts.standing != standing;
+        facts.standing = standing;
+        differs
+    });
 }
 
 fn standing(leadership: &Leadership, node_name: &str) -> Standing {
@@ -127,6 +169,16 @@ fn standing(leadership: &Leadership, node_name: &str) -> Standing {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn without_election_the_fit_announce_and_the_unfit_only_where_it_must_not_become_empty() {
+        let all = [Fitness::Unknown, Fitness::Fit, Fitness::Unheard, Fitness::Unfit, Fitness::Drained];
+        let before = Standing::Follower(Holder::Unknown);
+        let closed = [before, Standing::Everyone, Standing::Everyone, Standing::Unfit, Standing::Unfit];
+        assert_eq!(all.map(|fitness| without_election(fitness, false)), closed);
+        let open = [before, Standing::Everyone, Standing::Everyone, Standing::LastResort, Standing::Unfit];
+        assert_eq!(all.map(|fitness| without_election(fitness, true)), open);
+    }
 
     #[test]
     fn only_a_holder_under_our_own_name_is_a_twin() {

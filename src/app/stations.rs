@@ -67,6 +67,8 @@ pub(super) struct Node {
     /// The longest graceful shutdown of all peers: the sessions end that much later.
     pub(super) graceful_shutdown: Duration,
     pub(super) lease: Option<Lease>,
+    /// Without election: aborting it ends the flow from this node's fitness to the facts.
+    pub(super) gate: Option<tokio::task::AbortHandle>,
 }
 
 /// The election, as far as leaving is concerned.
@@ -92,6 +94,9 @@ impl Node {
         }
         if let Some(lease) = &self.lease {
             lease.follow.abort();
+        }
+        if let Some(gate) = &self.gate {
+            gate.abort();
         }
         self.facts.send_modify(|facts| {
             let twin = facts.standing == Standing::Follower(Holder::Twin);

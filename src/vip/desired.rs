@@ -11,6 +11,10 @@ use crate::time::{Instant, Until};
 pub enum Standing {
     /// No election: every node announces, routers spread the traffic (anycast, ECMP).
     Everyone,
+    /// No election, and this node is not fit to serve, but announces where no other does (fail-open).
+    LastResort,
+    /// No election, and this node is not fit to serve, or its operator wants it empty.
+    Unfit,
     /// This node holds the lease.
     Holder {
         /// When that ends unless it is renewed.
@@ -57,12 +61,16 @@ pub struct Facts {
 /// retransmission (200 ms at least on Linux) or a delayed acknowledgement fits in; what is not acknowledged is cut.
 pub const WITHDRAW_LEAD: Duration = Duration::from_millis(250);
 
+/// How many more times our AS stands in the path of a last resort: more than the ways of a fabric to two nodes differ.
+const LAST_RESORT: u8 = 6;
+
 /// The VIPs to announce at `now`, and the next instant at which the answer changes by itself.
 #[must_use]
 pub fn desired(facts: &Facts, now: Instant) -> (VipSet, Option<Instant>) {
     let (until, preference, next) = match facts.standing {
-        Standing::Follower(_) => return (VipSet::new(), None),
+        Standing::Follower(_) | Standing::Unfit => return (VipSet::new(), None),
         Standing::Everyone => (Until::Forever, Preference::default(), None),
+        Standing::LastResort => (Until::Forever, last_choice(LAST_RESORT), None),
         Standing::Holder { until, term, prepend } => (Until::At(until), fence(term, prepend), last(until)),
         Standing::Standby { until, prepend } => (Until::At(until), last_choice(prepend), last(until)),
     };
@@ -147,6 +155,13 @@ mod tests {
     fn without_election_everyone_announces_equal_routes_for_ever() {
         let facts = facts(Standing::Everyone);
         assert_eq!(desired(&facts, at(0)), (all(Until::Forever, Preference::default()), None));
+    }
+
+    #[test]
+    fn without_election_the_unfit_announce_nothing_or_what_is_worse_than_any_fit_ones() {
+        assert_eq!(desired(&facts(Standing::Unfit), at(0)), (VipSet::new(), None));
+        let worst = Preference { med: Some(u32::MAX), local_pref: Some(0), prepend: 6 };
+        assert_eq!(desired(&facts(Standing::LastResort), at(0)), (all(Until::Forever, worst), None));
     }
 
     #[test]

@@ -134,6 +134,7 @@ impl Cell {
         Spec::manager()
             .switch("bgp")
             .switch("controlplane")
+            .flag("controlPlaneHealthCheckAddress", "off")
             .flag("address", format!("{v4},{v6}"))
             .flag("interface", "lo")
             .flag("nodeName", format!("cell-{}", self.index))
