@@ -167,13 +167,13 @@ impl World {
             return leadership;
         }
         match leadership {
-            Leadership::Held { until, term, successor } => {
+            Leadership::Held { until, term, prepend, successor } => {
                 let until = until + std::time::Duration::from_millis(u64::try_from(it.took).unwrap_or(0));
                 it.stretched = Some((until, term));
-                Leadership::Held { until, term, successor }
+                Leadership::Held { until, term, prepend, successor }
             }
             Leadership::Follower { .. } => match it.stretched.filter(|(until, _)| now < *until) {
-                Some((until, term)) => Leadership::Held { until, term, successor: None },
+                Some((until, term)) => Leadership::Held { until, term, prepend: 0, successor: None },
                 None => leadership,
             },
         }

@@ -92,6 +92,33 @@ pub(super) async fn warn_of_long_holds(
     }
 }
 
+/// The longest time for which a router may keep our routes after we fell silent.
+pub(super) async fn follow_stale_bound(
+    mut status: watch::Receiver<BTreeMap<PeerKey, PeerStatus>>,
+    bound: watch::Sender<Duration>,
+) -> Result<(), Error> {
+    let mut longest = None;
+    loop {
+        let holds = negotiated(&status.borrow_and_update());
+        longest = longest.max(holds.into_iter().map(stale_bound).max());
+        bound.send_if_modified(|known| longest.is_some_and(|longest| std::mem::replace(known, longest) != longest));
+        if status.changed().await.is_err() {
+            return Ok(());
+        }
+    }
+}
+
+fn negotiated(board: &BTreeMap<PeerKey, PeerStatus>) -> Vec<Option<Duration>> {
+    let up = board.values().filter(|status| status.established());
+    up.filter_map(|status| Some(status.negotiated.as_ref()?.hold_time)).collect()
+}
+
+/// How long a router may keep the routes of a silent peer at this hold time; `None` or zero: for ever, or as good as.
+pub(super) fn stale_bound(hold_time: Option<Duration>) -> Duration {
+    let hold = hold_time.filter(|hold| !hold.is_zero());
+    hold.map_or(Duration::from_secs(u32::MAX.into()), |hold| hold * ROUTER_SLACK)
+}
+
 /// What is wrong with this hold time under this lease, if anything.
 fn stale(hold_time: Option<Duration>, lease: &LeaseConfig) -> Option<String> {
     let takeover = lease.duration.saturating_sub(lease.retry_period);
@@ -133,6 +160,12 @@ mod tests {
             renew_deadline: Duration::from_secs(3),
             retry_period: Duration::from_secs(1),
         }
+    }
+
+    #[test]
+    fn routers_keep_routes_for_twice_the_hold_time_and_without_one_for_ever() {
+        let bounds = [Some(9), Some(0), None].map(|hold| stale_bound(hold.map(Duration::from_secs)).as_secs());
+        assert_eq!(bounds, [18, u64::from(u32::MAX), u64::from(u32::MAX)]);
     }
 
     #[test]

@@ -6,9 +6,11 @@ use ipnetwork::IpNetwork;
 use tokio::sync::watch;
 
 use super::Error;
+use super::speaking;
 use super::stations::{Lease, Stations};
 use crate::bgp::{PeerKey, PeerStatus};
 use crate::config::{Config, LeaseConfig};
+use crate::election::fence::{Fence, standby_prepend};
 use crate::election::{Circumstances, Condition, Fitness, Leadership, LeaseElection, instance};
 use crate::kube::{Endpoints, Settings};
 use crate::vip::{Facts, Holder, Standing, Vip};
@@ -73,10 +75,13 @@ pub(super) fn stand(
     });
     let id = instance(&config.node_name, &format!("{:016x}", rand::random::<u64>()));
     let (announced, announced_rx) = watch::channel(None);
+    let (stale, stale_rx) = watch::channel(speaking::stale_bound(Some(config.bgp.hold_time)));
     let circumstances = Circumstances {
         fitness: fitness_of(announcements.condition.clone()),
         candidates: watch::channel(Vec::new()).1,
         announced: announced_rx,
+        stale: stale_rx,
+        fence: Fence::new(config.bgp.local_as, config.bgp.as_path_fence),
     };
     let (election, releaser) = LeaseElection::new(lease, &config.node_name, id, endpoints, circumstances);
     let (leadership, leadership_rx) = watch::channel(Leadership::UNKNOWN);
@@ -85,8 +90,14 @@ pub(super) fn stand(
         Ok(())
     });
     stations.spawn("the election", async move { election.run(leadership).await.map_err(Error::Io) });
+    let (peers, condition) = (announcements.peers.clone(), announcements.condition.clone());
+    stations.spawn("the watch over stale routes", speaking::follow_stale_bound(peers, stale));
     stations.spawn("the word of what is announced", tell_announced(facts.subscribe(), announcements, announced));
-    let follow = tokio::spawn(follow(leadership_rx, facts, config.node_name.clone())).abort_handle();
+    let own = Own {
+        name: config.node_name.clone(),
+        standby: config.bgp.standby.then(|| standby_prepend(config.bgp.as_path_fence)),
+    };
+    let follow = tokio::spawn(follow(leadership_rx, condition, facts, own)).abort_handle();
     Lease { releaser, follow }
 }
 
@@ -142,10 +153,22 @@ fn announced_in(facts: &Facts, bound: &BTreeSet<Vip>, peers: &BTreeMap<PeerKey, 
 }
 
 /// Ends with the election.
-async fn follow(mut leadership: watch::Receiver<Leadership>, facts: watch::Sender<Facts>, node_name: String) {
-    while leadership.changed().await.is_ok() {
-        let standing = standing(&leadership.borrow_and_update(), &node_name);
+async fn follow(
+    mut leadership: watch::Receiver<Leadership>,
+    mut condition: watch::Receiver<Condition>,
+    facts: watch::Sender<Facts>,
+    own: Own,
+) {
+    loop {
+        let standing = own.standing(&leadership.borrow_and_update(), condition.borrow_and_update().fitness);
         set(&facts, standing);
+        let more = tokio::select! {
+            more = leadership.changed() => more,
+            more = condition.changed() => more,
+        };
+        if more.is_err() {
+            return;
+        }
     }
 }
 
@@ -157,18 +180,38 @@ fn set(facts: &watch::Sender<Facts>, standing: Standing) {
     });
 }
 
-fn standing(leadership: &Leadership, node_name: &str) -> Standing {
-    match leadership {
-        Leadership::Held { until, term, .. } => Standing::Holder { until: *until, term: *term, prepend: 0 },
-        Leadership::Follower { holder: None, .. } => Standing::Follower(Holder::Unknown),
-        Leadership::Follower { holder: Some(holder), .. } if holder == node_name => Standing::Follower(Holder::Twin),
-        Leadership::Follower { holder: Some(_), .. } => Standing::Follower(Holder::Elsewhere),
+/// What of this node decides what leadership means to it.
+struct Own {
+    name: String,
+    /// How often a standby prepends our AS; `None`: it is none.
+    standby: Option<u8>,
+}
+
+impl Own {
+    fn standing(&self, leadership: &Leadership, fitness: Fitness) -> Standing {
+        let standby = self.standby.filter(|_| fitness == Fitness::Fit);
+        match leadership {
+            Leadership::Held { until, term, prepend, .. } => {
+                Standing::Holder { until: *until, term: *term, prepend: *prepend }
+            }
+            Leadership::Follower { holder: None, .. } => Standing::Follower(Holder::Unknown),
+            Leadership::Follower { holder: Some(holder), .. } if *holder == self.name => {
+                Standing::Follower(Holder::Twin)
+            }
+            Leadership::Follower { holder: Some(_), standby_until } => match (standby, *standby_until) {
+                (Some(prepend), Some(until)) => Standing::Standby { until, prepend },
+                (None, _) | (_, None) => Standing::Follower(Holder::Elsewhere),
+            },
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::time::Instant;
 
     #[test]
     fn without_election_the_fit_announce_and_the_unfit_only_where_it_must_not_become_empty() {
@@ -182,12 +225,36 @@ mod tests {
 
     #[test]
     fn only_a_holder_under_our_own_name_is_a_twin() {
-        let follower = |holder: Option<&str>| {
-            standing(&Leadership::Follower { holder: holder.map(str::to_owned), standby_until: None }, "n1")
-        };
-        assert_eq!(
-            [follower(None), follower(Some("n1")), follower(Some("n2"))],
-            [Holder::Unknown, Holder::Twin, Holder::Elsewhere].map(Standing::Follower)
-        );
+        let expected = [Holder::Unknown, Holder::Twin, Holder::Elsewhere].map(Standing::Follower);
+        assert_eq!([None, Some("n1"), Some("n2")].map(|holder| follower(None, Fitness::Fit, holder, None)), expected);
+    }
+
+    fn follower(
+        standby: Option<u8>,
+        fitness: Fitness,
+        holder: Option<&str>,
+        standby_until: Option<Instant>,
+    ) -> Standing {
+        let own = Own { name: "n1".to_owned(), standby };
+        own.standing(&Leadership::Follower { holder: holder.map(str::to_owned), standby_until }, fitness)
+    }
+
+    #[test]
+    fn a_fit_standby_stands_by_behind_another_live_node() {
+        let until = Instant::from_boot(Duration::from_secs(5));
+        let fit = Fitness::Fit;
+        let standing = [None, Some("n1"), Some("n2")].map(|holder| follower(Some(15), fit, holder, Some(until)));
+        let expected = [
+            Standing::Follower(Holder::Unknown),
+            Standing::Follower(Holder::Twin),
+            Standing::Standby { until, prepend: 15 },
+        ];
+        assert_eq!(standing, expected);
+        let silent = Standing::Follower(Holder::Elsewhere);
+        assert_eq!(follower(None, fit, Some("n2"), Some(until)), silent);
+        assert_eq!(follower(Some(15), fit, Some("n2"), None), silent);
+        for fitness in [Fitness::Unknown, Fitness::Unheard, Fitness::Unfit, Fitness::Drained] {
+            assert_eq!(follower(Some(15), fitness, Some("n2"), Some(until)), silent);
+        }
     }
 }

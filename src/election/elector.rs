@@ -13,6 +13,7 @@
 //! nothing.
 
 mod draft;
+mod fencing;
 mod handover;
 mod others;
 mod requests;
@@ -24,6 +25,7 @@ use std::time::Duration;
 
 use crate::config::LeaseConfig;
 use crate::election::Fitness;
+use crate::election::fence::Fence;
 use crate::election::record::{Record, Version};
 use crate::time::Instant;
 
@@ -88,6 +90,7 @@ pub struct Elector {
     offers: Offers,
     /// We let go of the lease, and speak until the next holder does.
     parting: Option<Parting>,
+    fence: Fence,
     /// Writes that were sent and are not known to have failed.
     open: Vec<Write>,
     flying: Option<(Attempt, Instant)>,
@@ -118,6 +121,7 @@ impl Elector {
             fitness: Fitness::Unknown,
             offers: Offers::default(),
             parting: None,
+            fence: Fence::default(),
             open: Vec::new(),
             flying: None,
             check: false,
@@ -174,7 +178,7 @@ impl Elector {
             Some(_) => None,
             None => self.want().map(|(when, _)| when.max(self.not_before)).into_iter().chain(self.give_up_at()).min(),
         };
-        expiry.into_iter().chain(request).min()
+        expiry.into_iter().chain(request).chain(self.fence_deadline()).min()
     }
 
     /// What is to be done, in order.
@@ -333,6 +337,7 @@ impl Elector {
         if let Kind::Renewal { offer: Some(to), .. } = &write.kind {
             self.note_offer(now, to);
         }
+        self.fence_by(now, term, &record);
         let held = self.holding(now, write, record, term);
         let until = held.until;
         self.view = View::Ours(held);
@@ -408,6 +413,7 @@ impl Elector {
             self.end(Loss::Expired);
         }
         self.expire_parting(now);
+        self.tend_fence(now);
     }
 
     fn end(&mut self, loss: Loss) {

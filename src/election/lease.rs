@@ -4,7 +4,7 @@ mod convert;
 mod observe;
 
 use std::io;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use futures::future::BoxFuture;
 use k8s_openapi::api::coordination::v1::Lease;
@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 use crate::clock::{self, Timer};
 use crate::config::LeaseConfig;
 use crate::election::elector::{Action, Attempt, Elector, Event, Input, Loss, Moment, WriteError};
+use crate::election::fence::{Fence, Notice};
 use crate::election::record::{MicroTime, Record};
 use crate::election::{Candidate, Fitness, Leadership};
 use crate::kube::{CallError, Endpoints, Refusal, Route};
@@ -32,6 +33,10 @@ pub struct Circumstances {
     pub candidates: watch::Receiver<Vec<Candidate>>,
     /// The term whose routes are out: bound, and told to every peer whose session is up.
     pub announced: watch::Receiver<Option<u64>>,
+    /// For how long routers may keep its routes when it falls silent.
+    pub stale: watch::Receiver<Duration>,
+    /// Its fence by AS path.
+    pub fence: Fence,
 }
 
 /// The election for one lease.
@@ -99,7 +104,8 @@ impl LeaseElection {
         let (order_tx, order) = watch::channel(Order::Stand);
         let (handed_over, handed_over_rx) = watch::channel(false);
         let identity = identity.to_lowercase();
-        let elector = Elector::new(config.clone(), &identity, instance);
+        let mut elector = Elector::new(config.clone(), &identity, instance);
+        elector.set_fence(circumstances.fence.clone());
         let election = Self {
             config,
             elector,
@@ -149,6 +155,7 @@ impl LeaseElection {
                 Ok(()) = self.circumstances.fitness.changed() => self.tell(),
                 Ok(()) = self.circumstances.candidates.changed() => self.tell(),
                 Ok(()) = self.circumstances.announced.changed() => self.tell(),
+                Ok(()) = self.circumstances.stale.changed() => self.tell(),
                 () = due.until(next) => self.elector.handle_timeout(moment()),
                 () = grace.until(deadline) => {}
             }
@@ -157,7 +164,8 @@ impl LeaseElection {
 
     /// Tells the elector how this node and the others stand.
     fn tell(&mut self) {
-        let Circumstances { fitness, candidates, announced } = &mut self.circumstances;
+        let Circumstances { fitness, candidates, announced, stale, fence: _ } = &mut self.circumstances;
+        self.elector.set_stale(*stale.borrow_and_update());
         self.elector.set_fitness(moment(), *fitness.borrow_and_update());
         self.elector.set_candidates(moment(), candidates.borrow_and_update().clone());
         if let Some(term) = *announced.borrow_and_update() {
@@ -178,9 +186,7 @@ impl LeaseElection {
             match record.spec.holder() {
                 Some(holder) if holder == self.identity => {}
                 Some(holder) => {
-                    let fenced =
-                        record.instance().is_some_and(|id| id.rsplit_once('/').map(|(node, _)| node) == Some(holder));
-                    self.other = Some((holder.to_owned(), fenced));
+                    self.other = Some((holder.to_owned(), record.is_of_vipcast()));
                 }
                 None => self.other = None,
             }
@@ -248,6 +254,7 @@ impl LeaseElection {
             Event::Lost(loss @ Loss::HandedOver { .. }) => {
                 tracing::info!(lease, reason = %loss, "the lease is handed over")
             }
+            Event::Fence(notice) => tell_of_fence(&lease, *notice),
             Event::Lost(loss @ Loss::Released) => tracing::info!(lease, reason = %loss, "leaving the lease"),
             Event::Lost(loss) => tracing::warn!(lease, reason = %loss, "lost the lease"),
             Event::Twin { instance } => tracing::error!(
@@ -267,6 +274,25 @@ impl LeaseElection {
             Event::Released { given_back: true } => tracing::info!(lease, "gave the lease back"),
             Event::Released { given_back: false } => tracing::info!(lease, "the lease is not ours to give back"),
         }
+    }
+}
+
+fn tell_of_fence(lease: &str, notice: Notice) {
+    match notice {
+        Notice::Spent { clear_in } => tracing::error!(
+            lease,
+            seconds = clear_in.as_secs(),
+            "the fence by AS path is spent: a route as short as ours may still stand from holders before us, so routers may \
+             stay with it for that long; then the margin is restored"
+        ),
+        Notice::OtherAs { theirs, ours } => tracing::warn!(
+            lease,
+            theirs,
+            ours,
+            "the last holder is in another AS, and routers do not compare MED between ASes: the fence by AS path is on; \
+             set --bgpASPathFence (bgp_as_path_fence) on every node, so that it holds from the first take-over on"
+        ),
+        Notice::Restored => tracing::info!(lease, "the margin of the fence by AS path is restored"),
     }
 }
 

@@ -66,6 +66,8 @@ pub enum Leadership {
         until: Instant,
         /// Higher in every later term, across nodes.
         term: u64,
+        /// How often our AS is prepended: see [`fence`].
+        prepend: u8,
         /// The node that took it from us: we speak until it does.
         successor: Option<String>,
     },

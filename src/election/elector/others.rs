@@ -9,6 +9,7 @@ impl Elector {
     /// Another record than before, and not ours. One that went back and has our name is an earlier one of this node
     /// in a restored etcd, no twin's.
     pub(super) fn observe(&mut self, now: Instant, record: Record, went_back: bool) {
+        self.fence.observe(now, &record);
         let first = matches!(self.view, View::Unknown);
         let holder = record.spec.holder();
         let ours_by_name = holder == Some(&self.author.identity);

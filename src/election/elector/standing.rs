@@ -22,11 +22,12 @@ impl Elector {
     pub fn leadership(&self, now: Instant) -> Leadership {
         if let Some(parting) = self.parting.as_ref().filter(|parting| now < parting.until) {
             let successor = Some(parting.to.node.clone());
-            return Leadership::Held { until: parting.until, term: parting.term, successor };
+            let prepend = self.fence.prepend();
+            return Leadership::Held { until: parting.until, term: parting.term, prepend, successor };
         }
         match &self.view {
             View::Ours(Holding { until, term, .. }) if now < *until && self.is_candidate_or_holder() => {
-                Leadership::Held { until: *until, term: *term, successor: None }
+                Leadership::Held { until: *until, term: *term, prepend: self.fence.prepend(), successor: None }
             }
             View::Theirs { record, free_at, .. } if !self.is_our_trace(record) => {
                 let holder = record.spec.holder().map(str::to_owned);

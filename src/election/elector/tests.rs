@@ -1,5 +1,6 @@
 //! Transcripts: what goes in, and all that comes out.
 
+mod fencing;
 mod handover;
 mod holding;
 mod leaving;
@@ -156,7 +157,7 @@ fn nobody() -> Leadership {
 }
 
 fn held(until: u64, term: u64) -> Leadership {
-    Leadership::Held { until: ms(until), term, successor: None }
+    Leadership::Held { until: ms(until), term, prepend: 0, successor: None }
 }
 
 /// A holder since 1.0 s, object version 10, transitions 0; the write was sent at 1.0 s and answered at 1.2 s.

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::draft::Origin;
 use crate::election::Candidate;
+use crate::election::fence::Notice;
 use crate::election::record::{MicroTime, Record, Version};
 use crate::time::Instant;
 
@@ -114,6 +115,8 @@ pub enum Event {
         /// Who has the lease; `None`: nobody took it, or it was not ours.
         to: Option<String>,
     },
+    /// Of the fence by AS path.
+    Fence(Notice),
     /// We are not entitled any more.
     Lost(Loss),
     /// Somebody on this node who is not this process uses our name.

@@ -34,6 +34,8 @@ impl Candidate {
             fitness: watch::channel(Fitness::Fit).1,
             candidates: watch::channel(Vec::new()).1,
             announced: watch::channel(None).1,
+            stale: watch::channel(Duration::from_secs(18)).1,
+            fence: Fence::default(),
         };
         let id = crate::election::instance(name, "1");
         let (election, releaser) = LeaseElection::new(config(), name, id, endpoints, circumstances);

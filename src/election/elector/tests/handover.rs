@@ -30,7 +30,7 @@ fn taken(v: u64, renewed: u64, acknowledged: bool) -> Record {
 }
 
 fn ending(until: u64) -> Leadership {
-    Leadership::Held { until: ms(until), term: TERM_A, successor: Some("node-b".to_owned()) }
+    Leadership::Held { until: ms(until), term: TERM_A, prepend: 0, successor: Some("node-b".to_owned()) }
 }
 
 fn offered(to: &str) -> Action {
