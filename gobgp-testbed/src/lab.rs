@@ -173,6 +173,19 @@ impl Lab {
         Ok(())
     }
 
+    /// [`Lab::power_on`] for every node that is off.
+    ///
+    /// # Errors
+    /// When the kernel refuses something.
+    pub fn power_on_all(&self) -> Result<()> {
+        for (node, number) in self.nodes.iter().zip(1..) {
+            if node.ip(&format!("link show {}", Net::Data.device())).is_err() {
+                self.power_on(node, number)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Takes a node's links and all addresses that were given to it: nothing it still says, and no word of its end, gets
     /// out. What runs on it is the caller's to kill.
     ///

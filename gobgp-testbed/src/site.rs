@@ -138,6 +138,7 @@ impl Site {
         self.vipcasts.clear();
         self.routers.clear();
         self.lab.heal_all()?;
+        self.lab.power_on_all()?;
         for host in self.router_hosts.values().filter(|host| matches!(host.name(), "bird" | "frr")) {
             // FRR's routes hang on nexthop objects and go with them; `route flush` cannot remove them.
             host.ip("nexthop flush")?;

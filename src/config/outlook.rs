@@ -132,36 +132,50 @@ fn is_fenced(config: &Config, peer: &PeerConfig) -> bool {
     let given = || config.vip_attributes.values().chain([&peer.attributes]);
     let med = given().any(|attributes| attributes.med.is_some());
     let local_pref = given().any(|attributes| attributes.local_pref.is_some());
-    // Inside an AS LOCAL_PREF rises as well.
-    let internal = peer.asn == Some(config.bgp.local_as);
-    !med || (internal && !local_pref)
+    // Inside an AS LOCAL_PREF rises as well, and nothing is prepended.
+    match peer.asn == Some(config.bgp.local_as) {
+        true => !med || !local_pref,
+        false => !med || config.bgp.as_path_fence.is_some(),
+    }
 }
 
 /// What happens when, in the order of [`Failure`]'s variants; only those that can happen.
 #[must_use]
 pub fn outlook(config: &Config) -> Vec<Prospect> {
-    let slowest = |of: fn(&PeerConfig, Duration) -> Notice| {
-        let notices = config.bgp.peers.iter().map(|peer| of(peer, config.bgp.hold_time));
-        notices.max_by_key(|notice| notice.after)
+    let hold = config.bgp.hold_time;
+    let router = |peer: &PeerConfig| Router {
+        name: peer.name(),
+        is_fenced: is_fenced(config, peer),
+        notice: by_router(peer, hold),
     };
-    // There is a peer: nothing is announced to nobody.
-    let (Some(routers), Some(ours)) = (slowest(by_router), slowest(by_us)) else { return Vec::new() };
-    match &config.election {
-        None => anycast(&routers),
-        Some(lease) => {
-            let exposed = config.bgp.peers.iter().filter(|peer| !is_fenced(config, peer));
-            let exposed = exposed
-                .map(|peer| (peer.name(), by_router(peer, config.bgp.hold_time)))
-                .max_by_key(|(_, notice)| notice.after);
-            Holder { lease, ours, exposed }.outlook()
-        }
+    let routers: Vec<Router> = config.bgp.peers.iter().map(router).collect();
+    let ours = config.bgp.peers.iter().map(|peer| by_us(peer, hold)).max_by_key(|notice| notice.after);
+    match (&config.election, ours) {
+        (Some(lease), Some(ours)) => Holder { lease, ours, standby: config.bgp.standby, routers }.outlook(),
+        (None, _) => routers.iter().max_by_key(|router| router.notice.after).map(anycast).unwrap_or_default(),
+        // There is a peer: nothing is announced to nobody.
+        (Some(_), None) => Vec::new(),
     }
 }
 
-fn anycast(routers: &Notice) -> Vec<Prospect> {
-    let gone = format!("the routers notice by {} and go on with the other nodes", routers.by);
+/// A peer, as far as it is asked to leave a dead route.
+struct Router {
+    name: String,
+    is_fenced: bool,
+    notice: Notice,
+}
+
+impl Router {
+    /// When it is rid of the dead route by itself.
+    fn alone(&self) -> Outage {
+        self.notice.after.plus(TURN)
+    }
+}
+
+fn anycast(slowest: &Router) -> Vec<Prospect> {
+    let gone = format!("the routers notice by {} and go on with the other nodes", slowest.notice.by);
     let at_once = "the routers go on with the other nodes";
-    let silent = routers.after.plus(TURN);
+    let silent = slowest.alone();
     let row = |failure, worst, how: &str| Prospect { failure, worst, how: how.to_owned() };
     vec![
         row(Failure::Stopped, Outage::AtMost(Duration::ZERO), "withdrawn while the address still answers"),
@@ -173,53 +187,75 @@ fn anycast(routers: &Notice) -> Vec<Prospect> {
     ]
 }
 
-/// One node announces, the one that holds the lease.
+/// One node announces, the one that holds the lease; the others too, as standbys, where that is on.
 struct Holder<'a> {
     lease: &'a LeaseConfig,
     /// How the holder notices that no router hears it.
     ours: Notice,
-    /// The peer where a later holder's route does not win by itself and a dead one's stands longest.
-    exposed: Option<(String, Notice)>,
+    standby: bool,
+    routers: Vec<Router>,
 }
 
 impl Holder<'_> {
     fn outlook(&self) -> Vec<Prospect> {
-        let LeaseConfig { duration, renew_deadline, .. } = *self.lease;
-        let expiry = Outage::AtMost(duration + TAKE_OVER);
-        let lease = format!("another node takes the lease {} after its last renewal", seconds(duration));
+        let expiry = Outage::AtMost(self.lease.duration + TAKE_OVER);
+        let lease = format!("another node takes the lease {} after its last renewal", seconds(self.lease.duration));
         let unheard = self.ours.after.plus(HAND_OVER);
-        let row = |failure, worst, how: String| Prospect { failure, worst, how };
         let handed = "the lease is handed to a node that routers hear";
-        let api = duration.saturating_sub(renew_deadline) + WITHDRAWN_BEFORE + TAKE_OVER;
+        let stopped = Prospect {
+            failure: Failure::Stopped,
+            worst: Outage::AtMost(Duration::ZERO),
+            how: "the next node announces before this one withdraws, where another vipcast is fit".to_owned(),
+        };
+        let noticed = format!("noticed by {}, then {handed}", self.ours.by);
         vec![
-            row(
-                Failure::Stopped,
-                Outage::AtMost(Duration::ZERO),
-                "the next node announces before this one withdraws, where another vipcast is fit".to_owned(),
-            ),
-            row(Failure::Killed, expiry, format!("its sessions close at once; {lease}")),
+            stopped,
+            self.killed(expiry, &lease),
             self.stale(Failure::Frozen, expiry, &lease),
             self.stale(Failure::CutOff, expiry, &lease),
             self.stale(Failure::NoCarrier, Outage::AtMost(HAND_OVER), handed),
-            self.stale(Failure::UplinkSilent, unheard, &format!("noticed by {}, then {handed}", self.ours.by)),
-            row(
-                Failure::ApiLost,
-                Outage::AtMost(api),
-                format!("it withdraws {} after its last renewal; {lease}", seconds(renew_deadline)),
-            ),
+            self.stale(Failure::UplinkSilent, unheard, &noticed),
+            self.api_lost(&lease),
         ]
     }
 
-    /// A failure after which the routers still have the old holder's route.
+    fn killed(&self, expiry: Outage, lease: &str) -> Prospect {
+        let (worst, next) = match self.standby {
+            true => (Outage::AtMost(TURN), "the routers turn to a standby"),
+            false => (expiry, lease),
+        };
+        Prospect { failure: Failure::Killed, worst, how: format!("its sessions close at once; {next}") }
+    }
+
+    fn api_lost(&self, lease: &str) -> Prospect {
+        let LeaseConfig { duration, renew_deadline, .. } = *self.lease;
+        let (worst, next) = match self.standby {
+            true => (TURN, "the routers turn to a standby"),
+            false => (duration.saturating_sub(renew_deadline) + WITHDRAWN_BEFORE + TAKE_OVER, lease),
+        };
+        let how = format!("it withdraws {} after its last renewal; {next}", seconds(renew_deadline));
+        Prospect { failure: Failure::ApiLost, worst: Outage::AtMost(worst), how }
+    }
+
+    /// A failure after which the routers still have the old holder's route: the slowest of them counts.
     fn stale(&self, failure: Failure, worst: Outage, how: &str) -> Prospect {
-        match &self.exposed {
-            None => Prospect { failure, worst, how: format!("{how}; its later MED wins over the dead route") },
-            Some((peer, notice)) => Prospect {
-                failure,
-                worst: worst.max(notice.after.plus(TURN)),
-                how: format!("{how}; {peer} has a fixed MED and keeps the dead route until {} ended it", notice.by),
-            },
-        }
+        let of = |router: &Router| {
+            let Router { name, is_fenced, notice } = router;
+            let (then, next) = match is_fenced {
+                true => (worst, format!("{how}; its route wins over the dead one")),
+                false => (
+                    worst.max(router.alone()),
+                    format!("{how}; {name} has a fixed MED and keeps the dead route until {} ended it", notice.by),
+                ),
+            };
+            match self.standby && router.alone() <= then {
+                true => (router.alone(), format!("the routers notice by {} and turn to a standby", notice.by)),
+                false => (then, next),
+            }
+        };
+        let slowest = self.routers.iter().map(of).max_by_key(|(worst, _)| *worst);
+        let (worst, how) = slowest.unwrap_or_else(|| (worst, how.to_owned()));
+        Prospect { failure, worst, how }
     }
 }
 

@@ -28,6 +28,13 @@ impl Spec {
         Self { command: "manager".to_owned(), ..Self::default() }
     }
 
+    /// The same words for `vipcast check`.
+    #[must_use]
+    pub fn check(mut self) -> Self {
+        "check".clone_into(&mut self.command);
+        self
+    }
+
     /// `--name value`; a second one replaces the first.
     #[must_use]
     pub fn flag(mut self, name: &str, value: impl ToString) -> Self {

@@ -12,8 +12,10 @@ mod conformance;
 mod contenders;
 mod expect;
 mod fabric;
+mod foretold;
 mod forms;
 mod frozen;
+mod hard;
 mod incoming;
 mod isolation;
 mod leaving;
@@ -475,5 +477,11 @@ const ALL: &[Scenario] = &[
 /// All of them.
 fn all() -> impl Iterator<Item = &'static Scenario> {
     let themes = incoming::INCOMING.iter().chain(conformance::ROWS).chain(bad_input::BAD_INPUT).chain(burden::BURDENS);
-    ALL.iter().chain(themes).chain(onlookers::ONLOOKERS).chain(fabric::FABRIC).chain([&forms::FORMS])
+    ALL.iter()
+        .chain(themes)
+        .chain(hard::HARD)
+        .chain(foretold::FORETOLD)
+        .chain(onlookers::ONLOOKERS)
+        .chain(fabric::FABRIC)
+        .chain([&forms::FORMS])
 }

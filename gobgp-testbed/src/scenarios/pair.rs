@@ -13,6 +13,7 @@ use crate::lab::{VIP, node_address};
 use crate::parts::api::Lease;
 use crate::parts::probe::Probe;
 use crate::parts::router::{Conf, Kind, Path, Router};
+use crate::parts::vipcast::Spec;
 use crate::process::Process;
 use crate::site::PREFIX;
 use crate::{clock, wait};
@@ -174,9 +175,14 @@ fn expect_table(router: &Router, routes: &[Route]) -> Result<()> {
 }
 
 fn start(cluster: &mut Cluster, number: u8, routers: &[Rc<Router>], hold: u16) -> Result<Rc<Process>> {
-    let routers: Vec<&Router> = routers.iter().map(Rc::as_ref).collect();
-    let spec = cluster.spec(number, &routers)?.flag("bgpHoldTimer", hold).flag("bgpKeepAliveInterval", hold / 3);
+    let spec = spec(cluster, number, routers, hold)?;
     cluster.site.vipcast(number, &spec)
+}
+
+/// How a node's vipcast is started, with these routers and this hold time.
+pub(super) fn spec(cluster: &Cluster, number: u8, routers: &[Rc<Router>], hold: u16) -> Result<Spec> {
+    let routers: Vec<&Router> = routers.iter().map(Rc::as_ref).collect();
+    Ok(cluster.spec(number, &routers)?.flag("bgpHoldTimer", hold).flag("bgpKeepAliveInterval", hold / 3))
 }
 
 /// The Lease, asked of n2's API server: n1's may be out of reach.

@@ -5,9 +5,9 @@ use std::time::Duration;
 use super::reader::Reader;
 use super::tuning::{Selected, VipOptions, selects};
 use crate::config::items::Item;
-use crate::config::options::{BGP_PEER_OPTIONS, LEADER_ELECTION, Spec, VIP_OPTIONS};
-use crate::config::scalar::go_bool;
-use crate::config::{PeerConfig, PeerHost};
+use crate::config::options::{BGP_PEER_OPTIONS, HOLD_TIME, LEADER_ELECTION, Spec, VIP_OPTIONS};
+use crate::config::scalar::{decimal, go_bool};
+use crate::config::{PeerConfig, PeerHost, ROUTER_SLACK};
 
 /// What Kubernetes gives a pod to end, unless told otherwise.
 const GRACE_PERIOD: Duration = Duration::from_secs(30);
@@ -71,13 +71,15 @@ fn fence(
     if go_bool(r.raw.get(&LEADER_ELECTION).text) != Some(true) {
         return;
     }
+    let twice = decimal(r.raw.get(&HOLD_TIME).text).unwrap_or_default() * u64::from(ROUTER_SLACK);
+    let ended = if twice == 0 { "for good".to_owned() } else { format!("up to {twice} s") };
     let works = [("med", true), ("local-pref", peers.iter().any(|peer| is_ibgp(peer, local_as)))];
     for (key, _) in works.into_iter().filter(|(key, works)| *works && settings.contains_key(key)) {
         r.warn(
             spec,
             format!(
                 "{text:?}: {key} takes the place of the one that falls or rises with each holder of the lease, so a \
-                 router may stay with the route of a holder that died until its hold time ends"
+                 router may stay with the route of a holder that died until its hold time is over, {ended}"
             ),
         );
     }

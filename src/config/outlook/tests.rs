@@ -38,7 +38,7 @@ fn without_election_the_routers_notice() {
 #[test]
 fn under_a_lease_its_duration_counts_and_the_hold_time_for_a_silent_uplink_alone() {
     let lease = "another node takes the lease 5 s after its last renewal";
-    let wins = "; its later MED wins over the dead route";
+    let wins = "; its route wins over the dead one";
     let handed = "the lease is handed to a node that routers hear";
     let row = |failure, worst, how: String| (failure, Some(worst), how);
     assert_eq!(
@@ -87,6 +87,8 @@ fn where_the_fence_is_off_the_routers_timers_count() {
     }
     assert_eq!(of("10.0.0.1;med=5"), exposed);
     assert_eq!(of("10.0.0.2;med=5;local-pref=7"), exposed);
+    let by_path = [LEASE, two, ("bgpHoldTimer", "9"), ("bgpASPathFence", "3"), ("bgpPeerOptions", "10.0.0.1;med=5")];
+    assert_eq!(worst(&by_path), fenced);
     let how = "another node takes the lease 5 s after its last renewal; 10.0.0.1:179 has a fixed MED and keeps the dead \
                route until twice the hold time of 9 s ended it";
     let options = ("bgpPeerOptions", "10.0.0.1;med=5");
@@ -141,4 +143,28 @@ uplink without carrier, API in reach        5.3 s  b
 uplink silently lost, API in reach      unbounded  c
 ";
     assert_eq!(outlook_table(&rows), expected);
+}
+
+#[test]
+fn a_standby_takes_over_as_soon_as_the_router_notices() {
+    let standby = ("bgpStandby", "true");
+    let turn = "the routers turn to a standby";
+    let noticed = "the routers notice by BFD (3 x 0.05 s) and turn to a standby";
+    let row = |failure, worst, how: &str| (failure, Some(worst), how.to_owned());
+    assert_eq!(
+        rows(&[LEASE, standby, BFD]),
+        [
+            row(Failure::Stopped, 0, "the next node announces before this one withdraws, where another vipcast is fit"),
+            row(Failure::Killed, 100, &format!("its sessions close at once; {turn}")),
+            row(Failure::Frozen, 250, noticed),
+            row(Failure::CutOff, 250, noticed),
+            row(Failure::NoCarrier, 250, noticed),
+            row(Failure::UplinkSilent, 250, noticed),
+            row(Failure::ApiLost, 100, &format!("it withdraws 3 s after its last renewal; {turn}")),
+        ]
+    );
+    // Where no BFD tells the router, the lease and the hold time of the holder are sooner than that of the router.
+    let without = worst(&[LEASE, standby, ("bgpHoldTimer", "9")]);
+    let millis: Vec<_> = without.into_iter().filter_map(|(_, worst)| worst).collect();
+    assert_eq!(millis, [0, 100, 5_300, 5_300, 1_600, 10_600, 100]);
 }

@@ -331,7 +331,7 @@ fn what_has_no_effect_or_turns_the_fence_off_is_said() {
         ]
     );
     let fence = "takes the place of the one that falls or rises with each holder of the lease, so a router may stay with \
-                 the route of a holder that died until its hold time ends";
+                 the route of a holder that died until its hold time is over, up to 60 s";
     assert_eq!(said("*;med=1", &[("vipOptions", "*;med=1")]), Vec::<String>::new());
     assert_eq!(
         said("*;med=1", &[("vipOptions", "10.88.0.40;local-pref=1"), ("leaderElection", "true")]),
