@@ -1,7 +1,12 @@
 //! The composition root: builds the stations, hands them each other's `watch` ends, waits, and drains.
 
+mod chronicle;
+mod cordon;
+mod desk;
+mod draining;
 mod fitness;
 mod passwords;
+mod report;
 mod speaking;
 mod standing;
 mod stations;
@@ -9,15 +14,22 @@ mod stations;
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use tokio::sync::watch;
 
 use crate::announce::Announcer;
-use crate::bgp::Speaker;
+use crate::bgp::{Speaker, SpeakerHandle};
+use crate::clock::now;
 use crate::config::{Config, PeerConfig};
+use crate::control::Server;
+use crate::election::{Condition, Leadership};
+use crate::health::Health;
 use crate::net::{Addresses, Identity, router_id};
 use crate::shutdown::Signals;
-use crate::vip::Vip;
+use crate::vip::{Facts, Vip};
+use desk::Desk;
+use draining::Switch;
 pub use passwords::read_password_file;
 use stations::{Node, SPEAKER, Stations};
 
@@ -120,8 +132,9 @@ async fn build(config: Config, stations: &mut Stations) -> Result<Node, Error> {
     if !files.is_empty() {
         stations.spawn("the watch over password files", passwords::follow(files, handle.clone()));
     }
-    let drained = watch::Sender::new(false);
-    let condition = fitness::watch(stations, &config, handle.status(), drained.subscribe())?;
+    let switch = Switch::new(config.control_socket.as_deref());
+    let drained = watch::Sender::new(switch.drains().borrow().is_carried_out);
+    let (condition, health) = fitness::watch(stations, &config, handle.status(), drained.subscribe())?;
     let lease = config.election.clone().map(|lease| {
         stations.spawn("the watch over hold times", speaking::warn_of_long_holds(handle.status(), lease.clone()));
         let (bound, peers, condition) = (bound.clone(), handle.status(), condition.clone());
@@ -129,7 +142,57 @@ async fn build(config: Config, stations: &mut Stations) -> Result<Node, Error> {
         standing::stand(stations, &config, lease, facts.clone(), announcements)
     });
     let fail_open = config.health.as_ref().is_some_and(|check| check.fail_open);
-    let gate = config.election.is_none().then(|| standing::gate(condition, fail_open, facts.clone()));
+    let gate = config.election.is_none().then(|| standing::gate(condition.clone(), fail_open, facts.clone()));
     let graceful_shutdown = config.bgp.peers.iter().filter_map(|peer| peer.graceful_shutdown).max().unwrap_or_default();
+    stations.spawn("draining", draining::carry_out(switch.drains(), handle.clone(), graceful_shutdown, drained));
+    cordon::watch(stations, &config, switch.drains());
+    let leadership = lease.as_ref().map(|lease| lease.leadership.clone());
+    let ends = Ends { leadership, condition, health, facts: facts.subscribe(), bound: bound.clone() };
+    open_desk(&config, stations, ends, &handle, switch);
     Ok(Node { facts, bound, speaker: handle, graceful_shutdown, lease, gate })
+}
+
+/// What the control socket reads beside the speaker.
+struct Ends {
+    leadership: Option<watch::Receiver<Leadership>>,
+    condition: watch::Receiver<Condition>,
+    health: watch::Receiver<Health>,
+    facts: watch::Receiver<Facts>,
+    bound: watch::Receiver<BTreeSet<Vip>>,
+}
+
+/// Keeps the chronicle and answers on the control socket.
+fn open_desk(config: &Config, stations: &mut Stations, ends: Ends, speaker: &SpeakerHandle, switch: Switch) {
+    let Ends { leadership, condition, health, facts, bound } = ends;
+    let drains = switch.drains().subscribe();
+    let sources = chronicle::Sources {
+        leadership: leadership.clone(),
+        condition: condition.clone(),
+        bound: bound.clone(),
+        peers: speaker.status(),
+        drains: drains.clone(),
+    };
+    let (write, chronicle) = chronicle::begin();
+    stations.spawn("the chronicle", chronicle::keep(sources, write));
+    let Some(path) = config.control_socket.clone() else { return };
+    let lease = config.election.as_ref().map(|lease| format!("{}/{}", lease.namespace, lease.name));
+    let desk = Desk {
+        node: config.node_name.clone(),
+        started: now(),
+        leadership: lease.zip(leadership),
+        condition,
+        health,
+        facts,
+        bound,
+        speaker: speaker.clone(),
+        descriptions: speaking::descriptions(config),
+        drains,
+        chronicle,
+        switch,
+    };
+    let server = Server::new(path, Arc::new(desk));
+    stations.spawn("the control socket", async move {
+        server.run().await;
+        Ok(())
+    });
 }

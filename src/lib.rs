@@ -38,6 +38,8 @@ pub mod bgp;
 pub mod net;
 pub mod wire;
 
+pub mod control;
+
 #[cfg(feature = "daemon")]
 pub mod app;
 #[cfg(feature = "daemon")]

@@ -19,10 +19,14 @@ const TABLE: &[(&str, &[&str])] = &[
     ("election", &["kube", "config"]),
     ("health", &["config"]),
     ("announce", &["vip", "bgp", "net", "config"]),
-    ("cli", &["config", "telemetry", "app"]),
+    ("control", &[]),
+    ("cli", &["config", "control", "telemetry", "app"]),
     ("telemetry", &["config"]),
     ("shutdown", &[]),
-    ("app", &["config", "vip", "bgp", "net", "kube", "election", "health", "announce", "shutdown", "telemetry"]),
+    (
+        "app",
+        &["config", "vip", "bgp", "net", "kube", "election", "health", "announce", "control", "shutdown", "telemetry"],
+    ),
 ];
 
 /// Modules that must stay free of clocks and sockets.
@@ -53,6 +57,11 @@ const PURE: &[&str] = &[
     "src/health/gate",
     "src/health/gate.rs",
     "src/health/heard.rs",
+    "src/control/events.rs",
+    "src/control/protocol.rs",
+    "src/control/status.rs",
+    "src/control/table.rs",
+    "src/control/wall.rs",
 ];
 
 fn sources(root: &Path) -> Vec<(String, String)> {

@@ -24,17 +24,24 @@ pub(super) fn watch(
     config: &Config,
     peers: watch::Receiver<Board>,
     drained: watch::Receiver<bool>,
-) -> Result<watch::Receiver<Condition>, Error> {
+) -> Result<(watch::Receiver<Condition>, watch::Receiver<Health>), Error> {
     let health = check(stations, config);
     let (links, owners) = LinkWatch::new()?;
     let (links_tx, links_rx) = watch::channel(Links::new());
     stations.spawn("the watch over links", async move { links.run(links_tx).await.map_err(Error::Net) });
     let (condition_tx, condition) = watch::channel(Condition::default());
     let roads = Roads { owners, known: BTreeMap::new() };
-    let join =
-        Join { health, peers, links: links_rx, drained, roads, fitness: Fitness::Unknown, condition: condition_tx };
+    let join = Join {
+        health: health.clone(),
+        peers,
+        links: links_rx,
+        drained,
+        roads,
+        fitness: Fitness::Unknown,
+        condition: condition_tx,
+    };
     stations.spawn("the watch over this node's fitness", async move { join.run().await.map_err(Error::Io) });
-    Ok(condition)
+    Ok((condition, health))
 }
 
 /// Starts the health check, if there is one.

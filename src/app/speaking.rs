@@ -72,6 +72,16 @@ pub(super) fn peer_host(host: &config::PeerHost) -> PeerHost {
     }
 }
 
+/// What their operator calls the peers.
+pub(super) fn descriptions(config: &Config) -> BTreeMap<PeerKey, String> {
+    let peers = config.bgp.peers.iter();
+    let named = peers.filter_map(|peer| {
+        let key = PeerKey { host: peer_host(&peer.host), port: peer.port };
+        Some((key, peer.description.clone()?))
+    });
+    named.collect()
+}
+
 /// Says once a peer when its hold time keeps a dead holder's route longer than the next holder waits.
 pub(super) async fn warn_of_long_holds(
     mut status: watch::Receiver<BTreeMap<PeerKey, PeerStatus>>,

@@ -97,8 +97,8 @@ pub(super) fn stand(
         name: config.node_name.clone(),
         standby: config.bgp.standby.then(|| standby_prepend(config.bgp.as_path_fence)),
     };
-    let follow = tokio::spawn(follow(leadership_rx, condition, facts, own)).abort_handle();
-    Lease { releaser, follow }
+    let follow = tokio::spawn(follow(leadership_rx.clone(), condition, facts, own)).abort_handle();
+    Lease { releaser, follow, leadership: leadership_rx }
 }
 
 /// The condition without its reason.

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use super::Error;
 use crate::bgp::SpeakerHandle;
 use crate::clock::{now, sleep_until};
-use crate::election::Releaser;
+use crate::election::{Leadership, Releaser};
 use crate::vip::{Facts, Holder, Standing, Vip};
 
 /// What peers are told when this node leaves in good order (RFC 9003).
@@ -76,6 +76,8 @@ pub(super) struct Lease {
     pub(super) releaser: Releaser,
     /// Dropping it ends the flow from the election to the facts.
     pub(super) follow: tokio::task::AbortHandle,
+    /// How it stands.
+    pub(super) leadership: watch::Receiver<Leadership>,
 }
 
 impl Node {

@@ -108,7 +108,7 @@ impl Speaker {
             if let (Some(twin), true) = (twin, peer.bfd.is_some()) {
                 return Err(Error::SameHostBfd { one: twin.key(), other: peer.key() });
             }
-            if statuses.insert(peer.key(), PeerStatus::new(now, peer.password.is_some())).is_some() {
+            if statuses.insert(peer.key(), PeerStatus::unknown(now, peer.password.is_some())).is_some() {
                 return Err(Error::Duplicate(peer.key()));
             }
         }

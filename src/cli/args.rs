@@ -5,6 +5,7 @@ use std::ffi::{OsStr, OsString};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, ArgMatches, Command as Clap};
 
+use super::control::{self, Ask};
 use crate::config::Command;
 use crate::config::options::{Kind, OPTIONS, Spec};
 
@@ -21,6 +22,8 @@ pub enum Request {
     Run(Command, Vec<(&'static Spec, String)>),
     /// Read the same words, start nothing, and say what is wrong with them or what comes of them.
     Check(Vec<(&'static Spec, String)>),
+    /// Ask a running vipcast.
+    Ask(Ask),
 }
 
 const PRECEDENCE: &str = "\
@@ -63,6 +66,9 @@ fn request(matches: &ArgMatches) -> Request {
         Some(("manager", own)) => run(Command::Manager, own),
         Some(("start", own)) => run(Command::Start, own),
         Some(("check", own)) => Request::Check(flags(matches).chain(flags(own)).collect()),
+        Some(("status", own)) => Request::Ask(control::status(own)),
+        Some(("drain", own)) => Request::Ask(control::drain(own)),
+        Some(("undrain", own)) => Request::Ask(control::undrain(own)),
         Some(("version", _)) => Request::Version,
         Some(("reference", _)) => Request::Reference,
         _ => Request::Print(command().render_help().to_string()),
@@ -87,6 +93,7 @@ fn command() -> Clap {
         .subcommand(run("manager", "Run the daemon"))
         .subcommand(run("start", "Run the daemon; older name, implies --controlplane"))
         .subcommand(run("check", "Read the words of `manager`, start nothing, and print what happens when"))
+        .subcommands(control::commands())
         .subcommand(Clap::new("version").about("Print the version"))
         .subcommand(Clap::new("reference").about("Print docs/configuration.md").hide(true))
 }

@@ -3,6 +3,7 @@
 //! The only place that reads arguments and environment.
 
 mod args;
+mod control;
 mod facts;
 
 use std::ffi::OsString;
@@ -13,6 +14,7 @@ use crate::config::options::{OPTIONS, Spec};
 use crate::config::{Checked, Command, Config, Finding, Mistakes, RawConfig, check, outlook, outlook_table, reference};
 
 pub use args::{Request, parse};
+pub use control::{Ask, What};
 
 /// The program: reads, complains or runs. Exit code 1 where anything is wrong with the words, 0 for help.
 pub fn main() -> ExitCode {
@@ -25,11 +27,25 @@ pub fn main() -> ExitCode {
             Ok(Checked { config, warnings }) => print(&report(&config, &warnings)),
             Err(mistakes) => complain(&mistakes),
         },
+        Ok(Request::Ask(ask)) => match control::ask(&ask, socket_variable().as_deref()) {
+            Ok(text) => print(&text),
+            Err(text) => {
+                let _ = writeln!(stderr(), "vipcast: {text}");
+                ExitCode::FAILURE
+            }
+        },
         Err(text) => {
             let _ = stderr().write_all(text.as_bytes());
             ExitCode::FAILURE
         }
     }
+}
+
+/// Where the daemon beside us has its socket, if a pod's environment says so.
+fn socket_variable() -> Option<String> {
+    #[expect(clippy::disallowed_methods, reason = "this is where the environment is read, once")]
+    let socket = std::env::var("control_socket");
+    socket.ok().filter(|path| !path.is_empty())
 }
 
 fn print(text: &str) -> ExitCode {

@@ -12,7 +12,7 @@ fn words(line: &str) -> Words {
             (Some(command), flags.into_iter().map(|(spec, text)| (spec.flag, text)).collect())
         }
         Request::Check(flags) => (None, flags.into_iter().map(|(spec, text)| (spec.flag, text)).collect()),
-        Request::Print(_) | Request::Version | Request::Reference => (None, vec![]),
+        Request::Print(_) | Request::Version | Request::Reference | Request::Ask(_) => (None, vec![]),
     })
 }
 
@@ -135,4 +135,40 @@ fn the_report_of_a_check_ends_with_what_happens_when() {
         format!("warning: --x (y): odd\nno mistake, 1 warning; nothing was started\n\n{table}")
     );
     assert_eq!(report(&config, &[]), format!("no mistake, 0 warnings; nothing was started\n\n{table}"));
+}
+
+#[test]
+fn what_is_asked_of_a_running_vipcast() {
+    let asked = |line: &str| match parse(std::iter::once("vipcast").chain(line.split(' ')).map(OsString::from)) {
+        Ok(Request::Ask(ask)) => Some(ask),
+        Ok(_) | Err(_) => None,
+    };
+    let ask = |socket: Option<&str>, what| Some(Ask { socket: socket.map(Into::into), what });
+    let drain = |persistent, secs| What::Drain { persistent, timeout: std::time::Duration::from_secs(secs) };
+    assert_eq!(asked("status"), ask(None, What::Status { json: false }));
+    assert_eq!(asked("status -o table --controlSocket /x"), ask(Some("/x"), What::Status { json: false }));
+    for line in ["status --json", "status -o json", "status --output=json"] {
+        assert_eq!(asked(line), ask(None, What::Status { json: true }));
+    }
+    assert_eq!(asked("drain"), ask(None, drain(false, 60)));
+    assert_eq!(asked("drain --persistent --timeout 0"), ask(None, drain(true, 0)));
+    assert_eq!(asked("undrain"), ask(None, What::Undrain));
+    for line in ["status -o yaml", "drain --timeout -1", "drain --bgp", "undrain --persistent"] {
+        assert_eq!(asked(line), None, "{line}");
+    }
+}
+
+#[test]
+fn nobody_who_answers_is_said_with_the_socket_asked() {
+    let said = |socket: Option<&str>, variable: Option<&str>| {
+        control::ask(&Ask { socket: socket.map(Into::into), what: What::Status { json: false } }, variable)
+    };
+    let absent = |path: &str| {
+        let why = "there is no such socket; does vipcast run here, and with this --controlSocket?";
+        Err(format!("failed to ask vipcast at {path}: {why}"))
+    };
+    assert_eq!(said(None, Some("/nonexistent/variable")), absent("/nonexistent/variable"));
+    assert_eq!(said(Some("/nonexistent/flag"), Some("/nonexistent/variable")), absent("/nonexistent/flag"));
+    let off = "failed to ask vipcast: control_socket is off, so it has no control socket".to_owned();
+    assert_eq!(said(None, Some("off")), Err(off));
 }

@@ -1,6 +1,7 @@
 //! The second pass: from words to a valid [`Config`], or to everything that is wrong with them.
 
 mod bgp;
+mod control;
 mod effects;
 mod fences;
 mod health;
@@ -18,7 +19,7 @@ use std::path::PathBuf;
 
 use secrecy::SecretSlice;
 
-use super::options::{ARP, BGP, CONTROL_PLANE, KUBECONFIG, LOG, LOG_FORMAT, NODE_NAME, PORT};
+use super::options::{ARP, BGP, CONTROL_PLANE, DRAIN_ON_CORDON, KUBECONFIG, LOG, LOG_FORMAT, NODE_NAME, PORT};
 use super::options::{SERVICES, Spec, TABLE, WIREGUARD};
 use super::scalar::is_dns_subdomain;
 use super::{Config, Finding, LogConfig, LogFormat, LogLevel, Mistakes, RawConfig};
@@ -80,6 +81,8 @@ fn assemble(r: &mut Reader<'_>, command: Command) -> Option<Config> {
     let bgp = bgp::bgp(r, vips.as_deref().unwrap_or_default(), vip_options.as_ref());
     let node_name = node_name(r);
     let kubeconfig = PathBuf::from(r.text(&KUBECONFIG)?);
+    let control_socket = control::socket(r);
+    let drain_on_cordon = r.switch(&DRAIN_ON_CORDON);
     let log = log(r);
     let config = Config {
         node_name: node_name?,
@@ -91,6 +94,8 @@ fn assemble(r: &mut Reader<'_>, command: Command) -> Option<Config> {
         election: election?,
         health: health?,
         kubeconfig,
+        control_socket: control_socket?,
+        drain_on_cordon: drain_on_cordon?,
         log: log?,
     };
     timings::timings(r, &config);

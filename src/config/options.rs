@@ -231,6 +231,11 @@ options! {
         KUBECONFIG = value("k8sConfigPath", &["k8s_config_file"], "PATH",
             "kubeconfig file; where it is absent the pod's service account is used")
             .default("/etc/kubernetes/admin.conf");
+        CONTROL_SOCKET = value("controlSocket", &["control_socket"], "PATH",
+            "unix socket at which `vipcast status`, `drain` and `undrain` ask; off: none")
+            .default("/run/vipcast/vipcast.sock");
+        DRAIN_ON_CORDON = switch("drainOnCordon", &["drain_on_cordon"],
+            "drain while this node is cordoned; needs to get nodes from the API");
     }
     Log {
         LOG = value("log", &["vip_loglevel"], "LEVEL",

@@ -10,6 +10,7 @@ use super::options::{OPTIONS, Spec};
 use super::*;
 use crate::vip::Vip;
 
+mod control;
 mod fences;
 mod health;
 mod mistakes;
@@ -75,7 +76,8 @@ fn the_defaults() {
     let Checked { config, warnings } = checked(&[], &[], &facts()).unwrap();
     assert_eq!(warnings, vec![]);
     assert_eq!(peers(&config), vec![at("10.0.0.1:179", 65001)]);
-    let Config { node_name, vips, vip_attributes, interface, api_port, bgp, election, health, kubeconfig, log } =
+    let Config { control_socket, drain_on_cordon, .. } = config.clone();
+    let Config { node_name, vips, vip_attributes, interface, api_port, bgp, election, health, kubeconfig, log, .. } =
         config;
     assert_eq!(vip_attributes, BTreeMap::new());
     let vip = Vip::new(Ipv4Addr::new(10, 88, 0, 40).into());
@@ -85,6 +87,7 @@ fn the_defaults() {
     assert_eq!((bgp.standby, bgp.as_path_fence, election), (false, None, None));
     assert_eq!(health, Some(health::own()));
     assert_eq!(kubeconfig, PathBuf::from("/etc/kubernetes/admin.conf"));
+    assert_eq!((control_socket, drain_on_cordon), (Some(PathBuf::from("/run/vipcast/vipcast.sock")), false));
     assert_eq!(log, LogConfig { level: LogLevel::Info, format: LogFormat::Text });
 }
 

@@ -32,6 +32,10 @@ pub struct Config {
     pub health: Option<HealthConfig>,
     /// The kubeconfig file; where it is absent the service account's is used.
     pub kubeconfig: PathBuf,
+    /// The control socket's absolute path; `None`: there is none.
+    pub control_socket: Option<PathBuf>,
+    /// Whether this node is drained while it is cordoned.
+    pub drain_on_cordon: bool,
     /// What is logged, and how.
     pub log: LogConfig,
 }

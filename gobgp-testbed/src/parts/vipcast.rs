@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::path::PathBuf;
 
 use anyhow::Result;
 
@@ -115,9 +116,21 @@ impl Spec {
     /// When the program is missing.
     pub fn start_as(&self, name: &str, host: &Host) -> Result<Process> {
         host.spawn(name, &paths::vipcast()?, |command| {
-            command.args(self.words()).env_clear().env("PATH", PATH).envs(&self.environment);
+            // All nodes have one file system here: each has its own socket unless the scenario says otherwise.
+            let socket = socket(name, host);
+            command.args(self.words()).env_clear().env("PATH", PATH);
+            if !self.flags.contains_key("controlSocket") {
+                command.env("control_socket", &socket);
+            }
+            command.envs(&self.environment);
         })
     }
+}
+
+/// The control socket of the vipcast of this name on a host.
+#[must_use]
+pub fn socket(name: &str, host: &Host) -> PathBuf {
+    host.file(&format!("{name}.sock"))
 }
 
 #[cfg(test)]

@@ -231,7 +231,7 @@ mod tests {
         let settings =
             PeerSettings { bfd: Some(bfd), connect, ..PeerSettings::new(PeerHost::Address(host), 179, Some(65000)) };
         let key = settings.key();
-        let board = Arc::new(watch::Sender::new([(key.clone(), PeerStatus::new(clock::now(), false))].into()));
+        let board = Arc::new(watch::Sender::new([(key.clone(), PeerStatus::unknown(clock::now(), false))].into()));
         let wiring = Wiring {
             routes: watch::channel(RouteSet::new()).1,
             passwords: watch::channel(Passwords::new()).1,

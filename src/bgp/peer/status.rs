@@ -62,7 +62,8 @@ pub struct Said {
 
 impl PeerStatus {
     /// How a peer stands that was never dialled.
-    pub(in crate::bgp) const fn new(now: Instant, has_password: bool) -> Self {
+    #[must_use]
+    pub const fn unknown(now: Instant, has_password: bool) -> Self {
         Self {
             has_password,
             state: StateName::Idle,

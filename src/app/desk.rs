@@ -1,0 +1,75 @@
+//! The node as the control socket sees it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::SystemTime;
+
+use tokio::sync::watch;
+
+use super::chronicle::Chronicle;
+use super::draining::{Drains, Switch};
+use super::report::{Known, report};
+use crate::bgp::{PeerKey, SpeakerHandle};
+use crate::clock::now;
+use crate::control::Node;
+use crate::control::status::Status;
+use crate::control::wall::Moment;
+use crate::election::{Condition, Leadership};
+use crate::health::Health;
+use crate::time::Instant;
+use crate::vip::{Facts, Vip};
+
+/// Where everything is read that the document is made of.
+#[derive(Debug)]
+pub(super) struct Desk {
+    pub(super) node: String,
+    pub(super) started: Instant,
+    /// Namespace and name, and the election.
+    pub(super) leadership: Option<(String, watch::Receiver<Leadership>)>,
+    pub(super) condition: watch::Receiver<Condition>,
+    pub(super) health: watch::Receiver<Health>,
+    pub(super) facts: watch::Receiver<Facts>,
+    pub(super) bound: watch::Receiver<BTreeSet<Vip>>,
+    pub(super) speaker: SpeakerHandle,
+    pub(super) descriptions: BTreeMap<PeerKey, String>,
+    pub(super) drains: watch::Receiver<Drains>,
+    pub(super) chronicle: watch::Receiver<Chronicle>,
+    pub(super) switch: Switch,
+}
+
+impl Node for Desk {
+    fn status(&self) -> Status {
+        // Copies: no station waits for this.
+        let peers = self.speaker.status().borrow().clone();
+        let leadership = self.leadership.as_ref();
+        let known = Known {
+            node: &self.node,
+            started: self.started,
+            leadership: leadership.map(|(lease, leadership)| (lease.as_str(), leadership.borrow().clone())),
+            condition: self.condition.borrow().clone(),
+            health: self.health.borrow().clone(),
+            facts: self.facts.borrow().clone(),
+            bound: self.bound.borrow().clone(),
+            peers: &peers,
+            descriptions: &self.descriptions,
+            drains: self.drains.borrow().clone(),
+            chronicle: self.chronicle.borrow().clone(),
+        };
+        report(&known, &moment())
+    }
+
+    fn drain(&self, persistent: bool) -> Result<(), String> {
+        tracing::info!(persistent, "this node is drained by hand");
+        self.switch.drain(persistent)
+    }
+
+    fn undrain(&self) -> Result<(), String> {
+        tracing::info!("this node is undrained");
+        self.switch.undrain()
+    }
+}
+
+fn moment() -> Moment {
+    #[expect(clippy::disallowed_methods, reason = "shown to people, never compared")]
+    let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Moment { now: now(), wall }
+}
