@@ -24,6 +24,8 @@ use crate::wait;
 const SPINE_AS: u32 = 65100;
 /// The spine's number in the client's network.
 const SPINE: u8 = 9;
+/// Of all routers here, seconds.
+const KEEPALIVE: u16 = 2;
 /// The nodes' gateway where there is no fabric: BIRD.
 const LAB_GATEWAY: u8 = 2;
 
@@ -43,17 +45,20 @@ impl Fabric {
     /// # Errors
     /// When the kernel refuses something, or a router does not start.
     pub fn build(site: &mut Site, kind: Kind, hold: u16) -> Result<Self> {
+        // A router that believes a session alive finds out by its next KEEPALIVE that the node has forgotten it.
+        let keepalive = Some(hold.min(KEEPALIVE * 3) / 3);
         let spine_host = site.lab.forwarding_host("spine", &[(Net::Client, SPINE)])?;
         let neighbors = [1, 2].map(|rack| toward(up(rack, 1), leaf_as(rack), false)).to_vec();
         let leaf_hosts = [1, 2].map(|rack| wire(site, &spine_host, rack));
-        let conf = Conf { asn: SPINE_AS, router_id: Net::Client.v4(SPINE), hold, neighbors, ..Conf::new(kind) };
+        let conf =
+            Conf { asn: SPINE_AS, router_id: Net::Client.v4(SPINE), hold, keepalive, neighbors, ..Conf::new(kind) };
         let spine = site.router_on(&spine_host, kind, conf)?;
         let mut leaves = Vec::new();
         for (rack, host) in (1..).zip(leaf_hosts) {
             let mut neighbors: Vec<_> = nodes_of(rack).iter().map(|&node| Neighbor::new(node_address(node))).collect();
             neighbors.push(toward(up(rack, 2), SPINE_AS, true));
             let router_id = leaf_address(rack);
-            let conf = Conf { asn: leaf_as(rack), router_id, hold, neighbors, ..Conf::new(kind) };
+            let conf = Conf { asn: leaf_as(rack), router_id, hold, keepalive, neighbors, ..Conf::new(kind) };
             leaves.push(site.router_on(&host?, kind, conf)?);
         }
         let leaves: [Rc<Router>; 2] = leaves.try_into().ok().context("two leaves")?;

@@ -127,8 +127,10 @@ pub struct Conf {
     pub router_id: Ipv4Addr,
     /// Where it listens.
     pub port: u16,
-    /// The hold time it offers, seconds; its keepalives come at a third.
+    /// The hold time it offers, seconds.
     pub hold: u16,
+    /// How often it sends KEEPALIVEs, seconds; `None`: at a third of the hold time.
+    pub keepalive: Option<u16>,
     /// Its peers.
     pub neighbors: Vec<Neighbor>,
     /// Use equal paths together.
@@ -150,6 +152,7 @@ impl Conf {
             router_id: Net::Data.v4(kind.number()),
             port: 179,
             hold: 9,
+            keepalive: None,
             neighbors: (11..=13).map(|number| Neighbor::new(IpAddr::V4(Net::Data.v4(number)))).collect(),
             multipath: false,
             bare: false,
@@ -158,10 +161,10 @@ impl Conf {
         }
     }
 
-    /// The keepalive interval that goes with the hold time.
+    /// The keepalive interval.
     #[must_use]
     pub fn keepalive(&self) -> u16 {
-        self.hold / 3
+        self.keepalive.unwrap_or(self.hold / 3)
     }
 
     /// The hops that must be configured: only external sessions are tied to one.

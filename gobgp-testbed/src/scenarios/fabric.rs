@@ -1,5 +1,7 @@
 //! Scenario 45: the AS-path fence, where routes of several leaves meet and MED is not compared.
 
+mod holders;
+
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
@@ -18,6 +20,26 @@ pub(super) const FABRIC: &[Scenario] = &[
         run: Run::Site(|site| paths(site, Kind::Bird)),
     },
     Scenario { name: "45-fabric-frr", shows: "the same with FRR", run: Run::Site(|site| paths(site, Kind::Frr)) },
+    Scenario {
+        name: "45-path-fence-bird",
+        shows: "four holders cut off within one hold time: leaves and spine leave each at once; the fifth finds it spent",
+        run: Run::Cluster(|cluster| holders::fence(cluster, Kind::Bird, 5)),
+    },
+    Scenario {
+        name: "45-path-fence-frr",
+        shows: "the first two of them with FRR",
+        run: Run::Cluster(|cluster| holders::fence(cluster, Kind::Frr, 2)),
+    },
+    Scenario {
+        name: "45-margin-restored",
+        shows: "after the stale bound the long path is back on the wire, after another in the record",
+        run: Run::Cluster(holders::restored),
+    },
+    Scenario {
+        name: "45-other-as",
+        shows: "nodes of different ASes on one router: it stays with the dead one's path, and leaves it with the fence",
+        run: Run::Cluster(holders::other_as),
+    },
 ];
 
 /// A stale route stands for as long as any of these scenarios takes.

@@ -32,7 +32,9 @@ impl Elector {
             View::Theirs { record, free_at, .. } if !self.is_our_trace(record) => {
                 let holder = record.spec.holder().map(str::to_owned);
                 let other = holder.as_ref().is_some_and(|holder| *holder != self.author.identity);
-                Leadership::Follower { standby_until: other.then_some(*free_at), holder }
+                // Who takes the lease asks for it when it is free: until that is answered somebody must speak.
+                let standby_until = other.then_some(*free_at + self.config.retry_period);
+                Leadership::Follower { standby_until, holder }
             }
             View::Unknown | View::Gone { .. } | View::Theirs { .. } | View::Ours(_) => Leadership::UNKNOWN,
         }

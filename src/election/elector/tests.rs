@@ -144,7 +144,7 @@ fn timeout(elector: &mut Elector, when: u64) -> Vec<Action> {
 
 /// Behind another, whose lease runs out at `until`.
 fn follower(holder: &str, until: u64) -> Leadership {
-    Leadership::Follower { holder: Some(holder.to_owned()), standby_until: Some(ms(until)) }
+    Leadership::Follower { holder: Some(holder.to_owned()), standby_until: Some(ms(until + 2000)) }
 }
 
 /// Behind another process of this node.
