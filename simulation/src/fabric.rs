@@ -1,7 +1,7 @@
 //! Sessions between nodes and routers, routers among each other, and where traffic goes.
 
 use crate::clock::Ms;
-use crate::node::{Announcement, Session};
+use crate::node::{Announcement, Leaving, Session};
 use crate::plan::NODES;
 use crate::router::{Route, Slot};
 use crate::world::{Event, NODES_AS, World};
@@ -28,7 +28,7 @@ impl World {
 
     pub(crate) fn connect(&mut self, node: usize, life: u32, router: usize) {
         let it = &self.nodes[node];
-        if it.life != life || it.elector.is_none() || it.leaving != crate::node::Leaving::No {
+        if it.life != life || it.elector.is_none() || it.leaving == Leaving::Releasing {
             return;
         }
         if it.sessions[router].up.is_some() {
@@ -49,6 +49,7 @@ impl World {
         self.note(|| format!("node-{node} and router {router}: Established"));
         self.take_route(router, node, None);
         self.weigh(node);
+        self.heard_changed(node);
         self.speak_soon(node);
     }
 
@@ -64,6 +65,7 @@ impl World {
     pub(crate) fn hang_up(&mut self, node: usize, router: usize) {
         let ended = std::mem::take(&mut self.nodes[node].sessions[router]);
         if let Some(session) = ended.up {
+            self.heard_changed(node);
             let delay = 1 + self.nodes[node].random.below(5);
             self.after(delay, Event::Gone { node, router, session });
             self.weigh(node);
@@ -89,10 +91,15 @@ impl World {
 
     pub(crate) fn peer_gone(&mut self, node: usize, router: usize, session: u32) {
         if self.nodes[node].sessions[router].up == Some(session) && !self.cut(node) {
-            self.nodes[node].sessions[router] = Session::default();
-            self.reconnect(node, router);
-            self.speak_soon(node);
+            self.session_ended(node, router);
         }
+    }
+
+    fn session_ended(&mut self, node: usize, router: usize) {
+        self.nodes[node].sessions[router] = Session::default();
+        self.heard_changed(node);
+        self.reconnect(node, router);
+        self.speak_soon(node);
     }
 
     /// A message reaches the router, or waits for the link if its sender's kernel still has it.
@@ -225,15 +232,14 @@ impl World {
 
     pub(crate) fn nothing_heard(&mut self, node: usize, router: usize, session: u32) {
         let it = &mut self.nodes[node];
-        if it.sessions[router].up == Some(session) && self.routers[router].neighbours[node].session != Some(session) {
+        let other = self.routers[router].neighbours[node].session != Some(session);
+        if it.sessions[router].up == Some(session) && (other || self.now < it.uplink_cut_until) {
             if !it.runs(self.now) {
                 let later = it.frozen_until.max(it.hung_until);
                 return self.at(later, Event::NothingHeard { node, router, session });
             }
             self.note(|| format!("node-{node} hears nothing from router {router}"));
-            self.nodes[node].sessions[router] = Session::default();
-            self.reconnect(node, router);
-            self.speak_soon(node);
+            self.session_ended(node, router);
         }
     }
 

@@ -4,7 +4,6 @@ use std::fmt;
 use std::time::Duration;
 
 use vipcast::election::Leadership;
-use vipcast::election::record::Record;
 
 use crate::clock::Ms;
 use crate::fabric::Reached;
@@ -12,10 +11,10 @@ use crate::node::Grant;
 use crate::plan::{Fabric, NODES, Setting};
 use crate::router::Route;
 use crate::speaking::GRACE;
-use crate::world::{Asker, Event, World, name};
+use crate::world::{World, name};
 
 /// What the simulated milliseconds round.
-const ROUNDING: Duration = Duration::from_millis(5);
+pub(crate) const ROUNDING: Duration = Duration::from_millis(5);
 /// How long a thawed process needs until each of its tasks ran once.
 const THAW: Ms = 50;
 /// The longest lag of a watch.
@@ -32,6 +31,8 @@ pub enum Promise {
     One,
     /// Terms only rise.
     Rises,
+    /// The lease passes to another process when it is free, or by an offer that stands.
+    Taken,
     /// A router that hears the newest holder forwards to it.
     Newest,
     /// When all is calm, somebody holds the lease and every router forwards to it.
@@ -61,7 +62,11 @@ pub(crate) struct Judge {
     pub settled: Ms,
     pub object_fault: Option<Ms>,
     /// The highest term so far, and whose it is: node and life.
-    highest: (u64, usize, u32),
+    pub highest: (u64, usize, u32),
+    /// When the record's spec last changed.
+    pub changed: Ms,
+    /// Processes (node and life) that handed the lease over: they speak until their `until` at the latest.
+    pub parted: Vec<(usize, u32)>,
     found: Option<Violation>,
 }
 
@@ -70,42 +75,21 @@ impl Judge {
         // Stale routes time out at the routers and sessions at the nodes; then the lease may have to; then a session
         // must come up.
         let bound = setting.hold * 3 + setting.duration() + setting.retry_period() * 4 + 5000;
-        Self { settled: calm + bound, object_fault: None, highest: (0, 0, 0), found: None }
+        Self {
+            settled: calm + bound,
+            object_fault: None,
+            highest: (0, 0, 0),
+            changed: 0,
+            parted: Vec::new(),
+            found: None,
+        }
     }
 }
 
 impl World {
-    fn broken(&mut self, promise: Promise, how: String) {
+    pub(crate) fn violate(&mut self, promise: Promise, how: String) {
         let at = self.now;
         self.judge.found.get_or_insert(Violation { at, promise, how });
-    }
-
-    /// A write was done: whoever it makes holder is entitled by it.
-    pub(crate) fn written(&mut self, from: Asker, before: Option<&Record>) {
-        let Some(object) = &self.api.object else { return };
-        let holder = object.spec.holder().map(str::to_owned);
-        let term = object.term().unwrap_or(0);
-        let (was, was_term) = (before.and_then(|record| record.spec.holder()), before.and_then(Record::term));
-        if was != holder.as_deref() || was_term.unwrap_or(0) != term {
-            self.note(|| format!("the record: holder {holder:?}, term {term}"));
-        }
-        if from.node == NODES || holder != Some(name(from.node)) {
-            return;
-        }
-        let this = (term, from.node, from.life);
-        let highest = self.judge.highest;
-        if this != highest && term <= highest.0 && self.judge.object_fault.is_none() {
-            self.broken(Promise::Rises, format!("term {this:?} follows {highest:?} (term, node, life)"));
-        }
-        self.judge.highest = highest.max(this);
-        let until = from.sent_local + self.setting.lease.renew_deadline;
-        let it = &mut self.nodes[from.node];
-        if it.life == from.life && it.grant.is_none_or(|grant| grant.until < until) {
-            it.grant = Some(Grant { until, sent: from.sent });
-            // Nothing else may happen just then.
-            let end = it.clock.when(until + GRACE + ROUNDING, self.now) + 1;
-            self.at(end, Event::Look);
-        }
     }
 
     /// A route is written.
@@ -113,7 +97,7 @@ impl World {
         let it = &self.nodes[node];
         let now = it.clock.now(self.now);
         if it.grant.is_none_or(|grant| now >= grant.until) {
-            self.broken(
+            self.violate(
                 Promise::Entitled,
                 format!("node-{node} announces in term {term}, which nothing entitles it to"),
             );
@@ -136,7 +120,7 @@ impl World {
             let it = &self.nodes[node];
             let late = |grant: Grant| it.clock.now(self.now) >= grant.until + GRACE + ROUNDING;
             if it.announces() && self.now >= it.frozen_until + THAW && it.grant.is_none_or(late) {
-                self.broken(Promise::Ends, format!("node-{node} still announces after the end of its entitlement"));
+                self.violate(Promise::Ends, format!("node-{node} still announces after the end of its entitlement"));
             }
         }
     }
@@ -148,17 +132,23 @@ impl World {
     }
 
     fn examine_one(&mut self) {
-        let announcers = || (0..NODES).filter(|&node| self.nodes[node].announces() && !self.excused(node));
+        let counts = |node: usize| self.nodes[node].announces() && !self.excused(node) && !self.has_parted(node);
+        let announcers = || (0..NODES).filter(|&node| counts(node));
         let count = announcers().count() + usize::from(self.kube_vip.announces);
         if count < 2 || self.is_confused() {
             return;
         }
         let who: Vec<usize> = announcers().chain(self.kube_vip.announces.then_some(NODES)).collect();
-        self.broken(Promise::One, format!("these announce: {who:?}"));
+        self.violate(Promise::One, format!("these announce: {who:?}"));
+    }
+
+    /// Whether this process handed the lease over, which the record shows.
+    fn has_parted(&self, node: usize) -> bool {
+        self.judge.parted.contains(&(node, self.nodes[node].life))
     }
 
     /// Until the holder hears that the object was deleted or restored, or its entitlement ends.
-    fn is_confused(&self) -> bool {
+    pub(crate) fn is_confused(&self) -> bool {
         let setting = &self.setting;
         let bound = setting.renew_deadline() + setting.retry_period() * 2 + LAG;
         self.judge.object_fault.is_some_and(|fault| self.now <= fault + bound)
@@ -181,7 +171,7 @@ impl World {
             let best = router.route(best);
             if heard && best.is_some_and(|best| self.is_fenced(newest, term, &best)) {
                 let how = format!("router {index} hears node {newest} in term {term}, and forwards to {best:?}");
-                self.broken(Promise::Newest, how);
+                self.violate(Promise::Newest, how);
             }
         }
     }
@@ -200,20 +190,20 @@ impl World {
 
     fn examine_served(&mut self) {
         let Some((newest, _)) = self.newest() else {
-            return self.broken(Promise::Served, "nobody holds the lease".to_owned());
+            return self.violate(Promise::Served, "nobody holds the lease".to_owned());
         };
         let holds = match newest {
             NODES => self.kube_vip.candidate.leads(self.now),
             node => matches!(self.leadership(node), Leadership::Held { .. }),
         };
         if !holds {
-            return self.broken(Promise::Served, format!("node {newest} holds the lease, and is not entitled"));
+            return self.violate(Promise::Served, format!("node {newest} holds the lease, and is not entitled"));
         }
         for router in 0..self.routers.len() {
             let reached = self.probe(router);
             if reached != Reached::Node(newest) {
                 let how = format!("node {newest} holds the lease, and router {router} forwards to {reached:?}");
-                return self.broken(Promise::Served, how);
+                return self.violate(Promise::Served, how);
             }
         }
     }

@@ -3,6 +3,7 @@
 //! The electors are vipcast's own, and so is what they are to announce (`vip::desired`). Simulated are:
 //! - an API with one Lease: requests and answers come late or never, writes land after their caller gave up, watches lag
 //!   and stall, somebody annotates the object, it is deleted and restored from a snapshot;
+//! - candidates' own Leases, API servers that fail, drains;
 //! - processes that are killed, frozen (SIGSTOP), hang, leave in good order; machines that lose power; clocks that drift,
 //!   step back or stand still;
 //! - speakers that write what is wanted, look at `until` before, and have the watchdog's cut; sessions over links that
@@ -22,6 +23,8 @@
 )]
 
 mod api;
+mod candidacy;
+mod changes;
 mod clock;
 mod fabric;
 mod gocandidate;
@@ -31,6 +34,7 @@ mod node;
 mod plan;
 mod process;
 mod random;
+mod requests;
 mod router;
 mod shrink;
 mod speaking;
@@ -53,14 +57,20 @@ pub enum Broken {
     NoUntilCheck,
     /// An entitlement counts from the answer to a renewal, not from the moment before it was sent.
     UntilFromAnswer,
+    /// Who leaves empties the lease at once, and speaks on until its entitlement ends.
+    EmptyHandover,
+    /// An offer stands whoever wrote the record it is in.
+    StaleOffer,
 }
 
 impl Broken {
     /// All of them, with their names.
-    pub const ALL: [(&str, Self); 3] = [
+    pub const ALL: [(&str, Self); 5] = [
         ("no-med-fence", Self::NoMedFence),
         ("no-until-check", Self::NoUntilCheck),
         ("until-from-answer", Self::UntilFromAnswer),
+        ("empty-handover", Self::EmptyHandover),
+        ("stale-offer", Self::StaleOffer),
     ];
 }
 
@@ -87,6 +97,19 @@ pub const fn faults(seed: u64) -> Faults {
 pub fn play(seed: u64, broken: Option<Broken>) -> Result<u64, Violation> {
     let setting = Setting::of(seed, faults(seed));
     World::new(seed, &setting, &plan::mishaps(seed, &setting), broken, false).run()
+}
+
+/// All that happens in a seed.
+#[must_use]
+pub fn tell(seed: u64) -> String {
+    let setting = Setting::of(seed, faults(seed));
+    let plan = plan::mishaps(seed, &setting);
+    let mut world = World::new(seed, &setting, &plan, None, true);
+    let outcome = match world.run() {
+        Ok(events) => format!("{events} events: every promise held"),
+        Err(found) => found.to_string(),
+    };
+    format!("{setting:?}\n{}\n{outcome}", world.history().join("\n"))
 }
 
 /// What happens in a failing seed, with as few mishaps as possible; `None`: it does not fail.

@@ -6,15 +6,17 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-use vipcast_simulation::{Broken, explain, play};
+use vipcast_simulation::{Broken, explain, play, tell};
 
 const HELP: &str = "\
 simulate: vipcast's failover on a simulated clock
 
   simulate N..M [--broken KIND]   plays these seeds on all processors; explains the first that fails
   simulate N [--broken KIND]      plays this one
+  simulate tell N                 says all that happens in it
 
-KIND is a defect made on purpose: no-med-fence, no-until-check, until-from-answer.
+KIND is a defect made on purpose: no-med-fence, no-until-check, until-from-answer,
+empty-handover, stale-offer.
 Exit code: 0 all promises held, 1 one was broken, 2 wrong words.";
 
 /// Seeds that a thread takes at a time.
@@ -23,7 +25,11 @@ const BATCH: u64 = 50;
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     match parse(&words) {
-        Ok((seeds, broken)) => match first_failure(&seeds, broken) {
+        Ok(Order::Tell(seed)) => {
+            println!("{}", tell(seed));
+            ExitCode::SUCCESS
+        }
+        Ok(Order::Play(seeds, broken)) => match first_failure(&seeds, broken) {
             Ok(events) => {
                 println!("{} seeds, {events} events: every promise held", seeds.end - seeds.start);
                 ExitCode::SUCCESS
@@ -41,17 +47,27 @@ fn main() -> ExitCode {
     }
 }
 
-fn parse(words: &[String]) -> Result<(Range<u64>, Option<Broken>), String> {
+/// What is asked for.
+enum Order {
+    Play(Range<u64>, Option<Broken>),
+    Tell(u64),
+}
+
+fn parse(words: &[String]) -> Result<Order, String> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
-        [seeds] => Ok((range(seeds)?, None)),
-        [seeds, "--broken", kind] => Ok((range(seeds)?, Some(kind.parse()?))),
+        ["tell", seed] => Ok(Order::Tell(number(seed)?)),
+        [seeds] => Ok(Order::Play(range(seeds)?, None)),
+        [seeds, "--broken", kind] => Ok(Order::Play(range(seeds)?, Some(kind.parse()?))),
         _ => Err("expected a seed or a range of seeds".to_owned()),
     }
 }
 
+fn number(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|error| format!("'{text}' is no seed: {error}"))
+}
+
 fn range(text: &str) -> Result<Range<u64>, String> {
-    let number = |text: &str| text.parse::<u64>().map_err(|error| format!("'{text}' is no seed: {error}"));
     let seeds = match text.split_once("..") {
         Some((first, end)) => number(first)?..number(end)?,
         None => number(text)?..number(text)?.saturating_add(1),

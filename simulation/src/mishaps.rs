@@ -6,21 +6,31 @@ use crate::world::{Event, World};
 
 impl World {
     pub(crate) fn mishap(&mut self, mishap: Mishap) {
-        let node = match mishap.whom {
-            Whom::Node(node) => Some(node),
-            Whom::Holder => (0..NODES).find(|&node| self.nodes[node].announces()),
-        };
-        let Some(node) = node else { return };
-        self.note(|| {
-            format!(
-                "mishap: {mishap}{}",
-                if mishap.whom == Whom::Holder { format!(" (node-{node})") } else { String::new() }
-            )
-        });
-        match mishap.what {
+        let holder = (0..NODES).find(|&node| self.nodes[node].announces());
+        self.note(|| format!("mishap: {mishap} (it is {holder:?})"));
+        if mishap.whom == Whom::Node(NODES) {
+            self.kube_vip.api.cut_until = self.now + mishap.what.lasts();
+            return;
+        }
+        for node in 0..NODES {
+            let befalls = match mishap.whom {
+                Whom::Node(this) => this == node,
+                Whom::Holder => holder == Some(node),
+                Whom::Others => holder != Some(node),
+            };
+            if befalls {
+                self.befall(node, mishap.what);
+            }
+        }
+    }
+
+    fn befall(&mut self, node: usize, what: What) {
+        match what {
             What::Kill { back } => self.kill(node, back),
             What::PowerLoss { back } => self.lose_power(node, back),
             What::Leave { back } => self.terminate(node, back),
+            What::Unfit { lasts } => self.spoil(node, lasts, false),
+            What::Drain { lasts } => self.spoil(node, lasts, true),
             What::Freeze { lasts } => self.freeze(node, lasts),
             What::Hang { lasts } => self.hang(node, lasts),
             What::StopClock { lasts } => {
@@ -45,7 +55,7 @@ impl World {
             | What::Annotate
             | What::Snapshot
             | What::Restore
-            | What::Delete => self.mishap_of_the_api(node, mishap.what),
+            | What::Delete => self.mishap_of_the_api(node, what),
         }
     }
 
@@ -84,7 +94,7 @@ impl World {
 
     /// Every watch is opened anew.
     fn object_broke(&mut self) {
-        self.judge.object_fault = Some(self.now);
+        (self.judge.object_fault, self.judge.changed) = (Some(self.now), self.now);
         for node in 0..NODES {
             self.list(node);
         }
@@ -122,6 +132,12 @@ impl World {
         it.uplink_cut_until = it.uplink_cut_until.max(self.now + lasts);
         self.weigh(node);
         self.after(lasts, Event::Weigh { node });
+        let deaf = self.setting.bfd.unwrap_or(self.setting.hold);
+        for router in 0..self.routers.len() {
+            if let Some(session) = self.nodes[node].sessions[router].up.filter(|_| deaf <= lasts) {
+                self.after(deaf, Event::NothingHeard { node, router, session });
+            }
+        }
     }
 
     fn cut_api(&mut self, node: usize, lasts: Ms, heard: bool) {

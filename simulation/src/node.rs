@@ -1,7 +1,8 @@
 //! A node: its clocks, its process, its links, and what it says to the routers.
 
-use vipcast::election::Leadership;
+use vipcast::election::candidates::Table;
 use vipcast::election::elector::Elector;
+use vipcast::election::{Fitness, Leadership};
 use vipcast::time::Instant;
 use vipcast::vip::Preference;
 
@@ -49,6 +50,8 @@ pub(crate) struct ApiLink {
 pub(crate) enum Leaving {
     #[default]
     No,
+    /// Another is to take the lease before it falls silent.
+    HandingOver,
     /// It withdraws.
     Quiet,
     /// It gives the lease back.
@@ -75,6 +78,22 @@ pub(crate) struct Node {
     pub frozen_until: Ms,
     pub hung_until: Ms,
     pub leaving: Leaving,
+    /// When a process that leaves has left: how long until the next one comes.
+    pub back: Ms,
+
+    pub fitness: Fitness,
+    pub started: Ms,
+    /// When its first session came up or its last one went down.
+    pub heard_at: Ms,
+    pub unfit_until: Ms,
+    pub drained_until: Ms,
+    /// What it knows of the others.
+    pub table: Table,
+    pub noted_at: Ms,
+    /// When some of that is too old.
+    pub aging_at: Option<Instant>,
+    /// The term in which its routes are out, as the elector was told.
+    pub told: Option<u64>,
 
     pub api: ApiLink,
     /// The attempt that is awaited.
@@ -120,6 +139,16 @@ impl Node {
             frozen_until: 0,
             hung_until: 0,
             leaving: Leaving::No,
+            back: 0,
+            fitness: Fitness::Unknown,
+            started: 0,
+            heard_at: 0,
+            unfit_until: 0,
+            drained_until: 0,
+            table: Table::new(""),
+            noted_at: 0,
+            aging_at: None,
+            told: None,
             api: ApiLink::default(),
             awaits: None,
             published: Leadership::UNKNOWN,
@@ -158,6 +187,7 @@ impl Node {
         self.published = Leadership::UNKNOWN;
         (self.frozen_until, self.hung_until, self.leaving) = (0, 0, Leaving::No);
         (self.awaits, self.due, self.speaks_at, self.watchdog_at) = (None, None, None, None);
+        (self.aging_at, self.told) = (None, None);
         (self.binding, self.grant, self.stretched) = (false, None, None);
         self.sessions.fill(Session::default());
     }
@@ -170,6 +200,7 @@ pub(crate) struct KubeVip {
     /// In microseconds.
     pub wall: i64,
     pub announces: bool,
+    pub api: ApiLink,
     pub random: Random,
 }
 
@@ -177,6 +208,6 @@ impl KubeVip {
     pub(crate) fn new(seed: u64) -> Self {
         let mut random = Random::new(seed, 10 + u64::try_from(NODES).unwrap_or(0));
         let wall = random.between(-30, 30) * 1_000_000;
-        Self { candidate: GoCandidate::default(), attempt: 0, wall, announces: false, random }
+        Self { candidate: GoCandidate::default(), attempt: 0, wall, announces: false, api: ApiLink::default(), random }
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use vipcast::config::LeaseConfig;
 
 use crate::clock::Ms;
+use crate::process::LEAVES;
 use crate::random::Random;
 
 /// Nodes that run vipcast.
@@ -17,8 +18,8 @@ const LAST_MISHAP: Ms = 60_000;
 const FIRST_MISHAP: Ms = 5000;
 /// The longest time that anything lasts.
 const LONGEST: Ms = 25_000;
-/// How long a process may take to leave.
-const LEAVES: Ms = 3500;
+/// How long an API server that was unfit is after its end.
+const RECOVERS: Ms = 5000;
 
 /// Which mishaps may happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,9 +119,12 @@ pub(crate) fn millis(duration: Duration) -> Ms {
 /// Whom a mishap befalls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Whom {
+    /// `NODES`: kube-vip, which in any case loses the API.
     Node(usize),
     /// Whoever holds the lease at that moment; nobody: nothing happens.
     Holder,
+    /// Everybody else.
+    Others,
 }
 
 /// What goes wrong. `lasts` is how long.
@@ -137,6 +141,14 @@ pub(crate) enum What {
     /// SIGTERM; a new process comes.
     Leave {
         back: Ms,
+    },
+    /// Its API server fails.
+    Unfit {
+        lasts: Ms,
+    },
+    /// Its operator wants it empty.
+    Drain {
+        lasts: Ms,
     },
     /// SIGSTOP: all threads of the process.
     Freeze {
@@ -208,6 +220,7 @@ impl fmt::Display for Mishap {
         match whom {
             Whom::Node(node) => write!(f, "at {at} ms, node-{node}: {what:?}"),
             Whom::Holder => write!(f, "at {at} ms, the holder: {what:?}"),
+            Whom::Others => write!(f, "at {at} ms, all but the holder: {what:?}"),
         }
     }
 }
@@ -220,12 +233,27 @@ pub(crate) fn mishaps(seed: u64, setting: &Setting) -> Vec<Mishap> {
     while at < LAST_MISHAP {
         let whom = match random.chance(40) {
             true => Whom::Holder,
+            false if setting.kube_vip && random.chance(30) => Whom::Node(NODES),
             false => Whom::Node(random.index(NODES)),
         };
-        plan.push(Mishap { at, whom, what: what(&mut random, setting) });
+        let what = what(&mut random, setting);
+        plan.push(Mishap { at, whom, what });
+        if matches!(what, What::Leave { .. } | What::Unfit { .. } | What::Drain { .. }) && random.chance(30) {
+            disturb(&mut plan, &mut random, at);
+        }
         at += random.below(8000);
     }
+    plan.sort_by_key(|mishap| mishap.at);
     plan
+}
+
+/// What may come between an offer and its end: who offers dies, who is offered sleeps.
+fn disturb(plan: &mut Vec<Mishap>, random: &mut Random, at: Ms) {
+    let lasts = random.between(1000, LONGEST);
+    let sleeper = if random.chance(50) { Whom::Others } else { Whom::Node(random.index(NODES)) };
+    plan.push(Mishap { at: at - random.below(200), whom: sleeper, what: What::Freeze { lasts } });
+    let back = random.between(2000, 20_000);
+    plan.push(Mishap { at: at + random.below(1500), whom: Whom::Holder, what: What::PowerLoss { back } });
 }
 
 /// When everything that these mishaps bring has ended.
@@ -235,11 +263,12 @@ pub(crate) fn calm(plan: &[Mishap]) -> Ms {
 }
 
 impl What {
-    fn lasts(self) -> Ms {
+    pub(crate) fn lasts(self) -> Ms {
         match self {
             Self::Kill { back: lasts }
             | Self::PowerLoss { back: lasts }
             | Self::Freeze { lasts }
+            | Self::Drain { lasts }
             | Self::Hang { lasts }
             | Self::StopClock { lasts }
             | Self::StallWatch { lasts }
@@ -250,6 +279,7 @@ impl What {
             | Self::CutBoth { lasts }
             | Self::SlowUplink { lasts, .. } => lasts,
             Self::Leave { back } => LEAVES + back,
+            Self::Unfit { lasts } => lasts + RECOVERS,
             Self::StepWallBack { .. }
             | Self::RestartRouter { .. }
             | Self::Annotate
@@ -262,11 +292,13 @@ impl What {
 
 fn what(random: &mut Random, setting: &Setting) -> What {
     let lasts = random.below(LONGEST);
-    let kinds = if setting.faults == Faults::Object { 22 } else { 18 };
+    let kinds = if setting.faults == Faults::Object { 26 } else { 22 };
     match random.below(kinds) {
         0 | 1 => What::Kill { back: random.between(100, 8000) },
         2 => What::PowerLoss { back: random.between(2000, 20_000) },
-        3 => What::Leave { back: random.between(2500, 8000) },
+        3 | 20 => What::Leave { back: random.between(500, 8000) },
+        18 | 21 => What::Unfit { lasts },
+        19 => What::Drain { lasts },
         4 | 5 => What::Freeze { lasts },
         6 => What::Hang { lasts },
         7 => What::StopClock { lasts },
@@ -280,8 +312,8 @@ fn what(random: &mut Random, setting: &Setting) -> What {
         15 => What::SlowUplink { lasts, late: random.below(400) },
         16 => What::RestartRouter { router: random.index(setting.fabric.routers()) },
         17 => What::Annotate,
-        18 => What::Snapshot,
-        19 | 20 => What::Restore,
+        22 => What::Snapshot,
+        23 | 24 => What::Restore,
         _ => What::Delete,
     }
 }

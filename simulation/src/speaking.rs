@@ -42,10 +42,10 @@ impl World {
         let it = &self.nodes[node];
         let now = it.clock.now(self.now);
         let (mut standing, mut term) = (Standing::Follower(Holder::Elsewhere), 0);
-        if let Leadership::Held { until, term: held, .. } = leadership
-            && it.leaving == Leaving::No
+        if let Leadership::Held { until, term: held, prepend, .. } = leadership
+            && matches!(it.leaving, Leaving::No | Leaving::HandingOver)
         {
-            (standing, term) = (Standing::Holder { until, term: held, prepend: 0 }, held);
+            (standing, term) = (Standing::Holder { until, term: held, prepend }, held);
         }
         let unchecked = self.broken == Some(Broken::NoUntilCheck);
         // The end of what is entitled is not looked at: it is as if it had not come yet.
@@ -77,6 +77,9 @@ impl World {
             self.say(node, router, ready);
         }
         self.unbind(node, target.is_some());
+        if let Some((Announcement { term, .. }, _)) = ready {
+            self.tell_announced(node, term);
+        }
         let it = &self.nodes[node];
         let ends = it.sessions.iter().filter_map(first_end);
         if let Some(next) = next.into_iter().chain(ends.clone()).min() {

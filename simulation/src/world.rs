@@ -1,8 +1,9 @@
 //! The simulated time, what happens in it, and who it happens to.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeMap, BinaryHeap};
 
+use vipcast::election::candidates::Note;
 use vipcast::election::record::{Record, Version};
 use vipcast::time::Instant;
 
@@ -65,6 +66,26 @@ pub(crate) enum Event {
         node: usize,
     },
     Mishap(usize),
+    /// A node looks at its own fitness.
+    Assess {
+        node: usize,
+        life: u32,
+    },
+    Publish {
+        node: usize,
+        life: u32,
+        again: bool,
+    },
+    /// A node hears what another says of itself.
+    Noted {
+        node: usize,
+        life: u32,
+        note: Note,
+    },
+    Candidates {
+        node: usize,
+        life: u32,
+    },
     /// SIGTERM's next step.
     Leave {
         node: usize,
@@ -143,6 +164,7 @@ pub(crate) enum Event {
 /// The steps of a process that was told to leave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Leave {
+    Withdraw,
     Release,
     Exit,
 }
@@ -180,6 +202,8 @@ pub(crate) struct World {
     pub plan: Vec<Mishap>,
     pub api: Api,
     pub snapshot: Api,
+    /// The candidates' own Leases, by node.
+    pub notes: BTreeMap<usize, Note>,
     pub nodes: Vec<Node>,
     pub kube_vip: KubeVip,
     pub routers: Vec<Router>,
@@ -205,6 +229,7 @@ impl World {
             plan: plan.to_vec(),
             api: Api::default(),
             snapshot: Api::default(),
+            notes: BTreeMap::new(),
             nodes: (0..NODES).map(|node| Node::new(node, seed, count)).collect(),
             kube_vip: KubeVip::new(seed),
             routers,
@@ -223,7 +248,8 @@ impl World {
             self.at(start, Event::Start { node, life: 0 });
         }
         if self.setting.kube_vip {
-            self.at(1, Event::Poll);
+            let first = self.kube_vip.random.below(2) * self.kube_vip.random.below(20_000);
+            self.at(first, Event::Poll);
         }
         for index in 0..self.plan.len() {
             self.at(self.plan[index].at, Event::Mishap(index));
@@ -263,8 +289,15 @@ impl World {
             Event::Answer { from, answer } => self.answer(from, answer),
             Event::Timeout { from, get } => self.time_out(from, get),
             Event::Watch { node, life, version, record } => self.see(node, life, version, record),
-            Event::Relist { node } => self.list(node),
+            Event::Relist { node } => {
+                self.list(node);
+                self.list_candidates(node);
+            }
             Event::Mishap(index) => self.mishap(self.plan[index]),
+            Event::Assess { node, life } => self.assess(node, life),
+            Event::Publish { node, life, again } => self.publish(node, life, again),
+            Event::Noted { node, life, note } => self.noted(node, life, note),
+            Event::Candidates { node, life } => self.candidates(node, life),
             Event::Leave { node, life, step } => self.leave(node, life, step),
             Event::Speak { node, life } => self.speak(node, life),
             Event::Bound { node, life } => self.bound(node, life),
@@ -289,6 +322,10 @@ impl World {
         let (node, watchdog) = match event {
             Event::Due { node, .. }
             | Event::Watch { node, .. }
+            | Event::Assess { node, .. }
+            | Event::Publish { node, .. }
+            | Event::Noted { node, .. }
+            | Event::Candidates { node, .. }
             | Event::Leave { node, .. }
             | Event::Speak { node, .. }
             | Event::Bound { node, .. }

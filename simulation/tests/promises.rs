@@ -50,3 +50,13 @@ fn without_the_check_of_until_an_entitlement_does_not_end() {
 fn counted_from_the_answer_an_entitlement_ends_too_late() {
     assert_eq!(found(Broken::UntilFromAnswer), "Ends");
 }
+
+#[test]
+fn through_an_empty_record_two_announce() {
+    assert_eq!(found(Broken::EmptyHandover), "One");
+}
+
+#[test]
+fn a_stale_offer_takes_the_lease_from_whoever_holds_it() {
+    assert_eq!(found(Broken::StaleOffer), "Taken");
+}

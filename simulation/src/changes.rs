@@ -1,0 +1,91 @@
+//! What a write to the Lease means, and whether it was due.
+
+use vipcast::election::instance;
+use vipcast::election::record::{OFFER, Record};
+
+use crate::clock::Ms;
+use crate::judge::{Promise, ROUNDING};
+use crate::node::Grant;
+use crate::plan::NODES;
+use crate::speaking::GRACE;
+use crate::world::{Asker, Event, World, name};
+
+/// A lease is waited out on a clock that may be so many per mille fast.
+const FAST: Ms = 15;
+/// client-go compares whole seconds: it may not see a renewal that came within one.
+const UNSEEN: Ms = 1000;
+
+impl World {
+    /// A write was done: whoever it makes holder is entitled by it.
+    pub(crate) fn written(&mut self, from: Asker, before: Option<&Record>) {
+        let Some(object) = self.api.object.clone() else { return };
+        let holder = object.spec.holder();
+        let same_process = before.is_some_and(|before| {
+            before.spec.holder() == holder && before.instance() == object.instance() && before.term() == object.term()
+        });
+        if !same_process {
+            self.note(|| format!("the record: holder {holder:?}, term {}", object.term().unwrap_or(0)));
+            self.changed_hands(from, before, &object);
+        }
+        if before.map(|before| &before.spec) != Some(&object.spec) {
+            self.judge.changed = self.now;
+        }
+        if from.node < NODES && holder == Some(&name(from.node)) {
+            self.entitle(from, object.term().unwrap_or(0));
+        }
+    }
+
+    fn entitle(&mut self, from: Asker, term: u64) {
+        let this = (term, from.node, from.life);
+        let highest = self.judge.highest;
+        if this != highest && term <= highest.0 && self.judge.object_fault.is_none() {
+            self.violate(Promise::Rises, format!("term {this:?} follows {highest:?} (term, node, life)"));
+        }
+        self.judge.highest = highest.max(this);
+        self.judge.parted.retain(|parted| *parted != (from.node, from.life));
+        let until = from.sent_local + self.setting.lease.renew_deadline;
+        let it = &mut self.nodes[from.node];
+        if it.life == from.life && it.grant.is_none_or(|grant| grant.until < until) {
+            it.grant = Some(Grant { until, sent: from.sent });
+            // Nothing else may happen just then.
+            let end = it.clock.when(until + GRACE + ROUNDING, self.now) + 1;
+            self.at(end, Event::Look);
+        }
+    }
+
+    /// Another process holds the lease, or the same in another term.
+    fn changed_hands(&mut self, from: Asker, before: Option<&Record>, object: &Record) {
+        let Some(was) = before.and_then(|before| before.spec.holder()) else { return };
+        let Some(before) = before else { return };
+        if object.spec.holder().is_none() || from.node == NODES && was == name(NODES) {
+            return;
+        }
+        if self.is_handed_over(from, before) {
+            let parted = (0..NODES).find(|&node| name(node) == was).map(|node| (node, self.nodes[node].life));
+            self.judge.parted.extend(parted);
+            return self.note(|| format!("{was} has handed over"));
+        }
+        let unseen = if from.node == NODES { UNSEEN } else { 0 };
+        let waited = self.setting.duration() * (1000 - FAST) / 1000 - unseen;
+        let waited_out = self.now - self.judge.changed >= waited;
+        let resumes = from.node < NODES && was == name(from.node) && !before.is_resumed();
+        let confused = self.judge.object_fault.is_some_and(|fault| self.now <= fault + self.setting.duration());
+        if !waited_out && !resumes && !confused && !self.is_confused() {
+            let by = name(from.node);
+            let how = format!(
+                "{by} takes the lease from {was}, which had renewed it {} ms ago",
+                self.now - self.judge.changed
+            );
+            self.violate(Promise::Taken, how);
+        }
+    }
+
+    /// Whether the record that is replaced offers the lease to this very process: read here without the elector's help.
+    fn is_handed_over(&self, from: Asker, before: &Record) -> bool {
+        let Some(offer) = before.annotations.get(OFFER).filter(|_| from.node < NODES) else { return false };
+        let of_its_holder = before.is_of_vipcast();
+        let to = instance(&name(from.node), &from.life.to_string());
+        let renewed = before.spec.renew_time.map_or(0, |time| time.0);
+        of_its_holder && *offer == format!("{} {renewed} {to}", before.term().unwrap_or(0))
+    }
+}
