@@ -137,7 +137,14 @@ fn forget_handover(record: &mut Record) {
     }
 }
 
-/// The wall clock, but never the value that stands there: a renewal that changes nothing would be none.
+/// The wall clock, but in a later second than what stands there: client-go sees whole seconds only, and takes a value
+/// that it has seen before for a holder that does not renew. What is far ahead is some node's mistake, and need not stand
+/// for ever.
 fn next(last: Option<MicroTime>, wall: MicroTime) -> MicroTime {
-    if last == Some(wall) { MicroTime(wall.0.saturating_add(1)) } else { wall }
+    const FAR: u64 = 3600;
+    let Some(last) = last else { return wall };
+    match last.seconds().checked_sub(wall.seconds()) {
+        Some(ahead) if ahead < FAR => MicroTime(last.0.saturating_add(1_000_000)),
+        Some(_) | None => wall,
+    }
 }

@@ -235,13 +235,21 @@ fn refusals_in_a_row_are_paced() {
 }
 
 #[test]
-fn every_renewal_changes_the_record() {
-    let mut e = holder();
-    // The wall clock was set back to the very value that stands in the record.
-    e.handle_timeout(Moment { now: ms(3000), wall: wall(1000) });
-    let mut renewal = ours(10, EPOCH + 1, 1000, 1000, 0);
-    renewal.spec.renew_time = Some(MicroTime(wall(1000).0 + 1));
-    assert_eq!(actions(&mut e), [update(3, renewal)]);
+fn every_renewal_changes_the_record_as_client_go_sees_it() {
+    // Set back to the very value that stands in the record, to less, and to an hour less, which is somebody's mistake.
+    let hour = 3600 * 1_000_000;
+    let cases = [
+        (wall(1000), MicroTime(wall(1000).0 + 1_000_000)),
+        (wall(200), MicroTime(wall(1000).0 + 1_000_000)),
+        (MicroTime(wall(1000).0 - hour), MicroTime(wall(1000).0 - hour)),
+    ];
+    for (wall, written) in cases {
+        let mut e = holder();
+        e.handle_timeout(Moment { now: ms(3000), wall });
+        let mut renewal = ours(10, EPOCH + 1, 1000, 1000, 0);
+        renewal.spec.renew_time = Some(written);
+        assert_eq!(actions(&mut e), [update(3, renewal)]);
+    }
 }
 
 #[test]
