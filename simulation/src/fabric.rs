@@ -133,7 +133,7 @@ impl World {
     pub(crate) fn kube_vip_route(&mut self, router: usize, announced: bool) {
         let internal = self.routers[router].asn == NODES_AS;
         let hops = u32::from(!internal);
-        let route = announced.then_some(Route {
+        let route = (announced && self.kube_vip.announces).then_some(Route {
             node: NODES,
             term: 0,
             med: None,
@@ -253,8 +253,7 @@ impl World {
         }
         if self.routers[router].route(NODES).is_some() {
             self.kube_vip_route(router, false);
-            self.after(RESTART, Event::KubeVip);
-            self.kube_vip.announces = false;
+            self.after(RESTART, Event::KubeVipRoute { router, announced: true });
         }
         for other in 0..self.routers.len() {
             if self.setting.fabric.joined(router, other) {

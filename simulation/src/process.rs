@@ -62,11 +62,13 @@ impl World {
     /// SIGTERM: hand over, withdraw, say goodbye, give the lease back, end. A new process comes after `back`.
     pub(crate) fn terminate(&mut self, node: usize, back: Ms) {
         let it = &mut self.nodes[node];
-        if it.elector.is_none() || it.leaving != Leaving::No {
-            return;
-        }
-        (it.leaving, it.back) = (Leaving::HandingOver, back);
+        it.back = back;
         let life = it.life;
+        self.after(0, Event::Leave { node, life, step: Leave::Begin });
+    }
+
+    fn hand_over(&mut self, node: usize, life: u32) {
+        self.nodes[node].leaving = Leaving::HandingOver;
         if self.broken == Some(Broken::EmptyHandover) {
             return self.empty(node, life);
         }
@@ -93,6 +95,7 @@ impl World {
             return;
         }
         match (step, it.leaving) {
+            (Leave::Begin, Leaving::No) => self.hand_over(node, life),
             (Leave::Withdraw, Leaving::HandingOver) => {
                 it.leaving = Leaving::Quiet;
                 self.after(0, Event::Speak { node, life });
@@ -113,7 +116,7 @@ impl World {
                 self.note(|| format!("node-{node} has left"));
                 self.kill(node, back);
             }
-            (Leave::Withdraw | Leave::Release, _) => {}
+            (Leave::Begin | Leave::Withdraw | Leave::Release, _) => {}
         }
     }
 

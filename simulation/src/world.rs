@@ -164,6 +164,7 @@ pub(crate) enum Event {
 /// The steps of a process that was told to leave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Leave {
+    Begin,
     Withdraw,
     Release,
     Exit,
