@@ -6,7 +6,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::{Config, LeaseConfig, PeerConfig};
+use super::{Config, HealthConfig, LeaseConfig, PeerConfig};
 
 /// Routers clear a silent peer's routes after up to twice the hold time (BIRD 2.0.12 needs 5.8 s at 3 s).
 pub const ROUTER_SLACK: u32 = 2;
@@ -14,8 +14,10 @@ pub const ROUTER_SLACK: u32 = 2;
 const TAKE_OVER: Duration = Duration::from_millis(300);
 /// What a router takes to turn to another path after a session ended.
 const TURN: Duration = Duration::from_millis(100);
-/// From the loss of the last session to the successor's route: the blip that is not minded, an offer, a take-over.
-const HAND_OVER: Duration = Duration::from_millis(1600);
+/// From when a holder is not fit to the successor's route: an offer, a take-over.
+const HAND_OVER: Duration = Duration::from_millis(600);
+/// How long a session may be lost before that counts, where the carrier is there.
+const BLIP: Duration = Duration::from_secs(1);
 /// How long before its entitlement ends a holder that is not renewed withdraws.
 const WITHDRAWN_BEFORE: Duration = Duration::from_millis(250);
 
@@ -36,6 +38,8 @@ pub enum Failure {
     UplinkSilent,
     /// The API is out of its reach, the routers are not.
     ApiLost,
+    /// What stands behind the virtual IP on this node does not answer any more, not even with a refusal.
+    ServerDead,
 }
 
 impl fmt::Display for Failure {
@@ -48,6 +52,7 @@ impl fmt::Display for Failure {
             Self::NoCarrier => "uplink without carrier, API in reach",
             Self::UplinkSilent => "uplink silently lost, API in reach",
             Self::ApiLost => "API out of the holder's reach",
+            Self::ServerDead => "API server hangs behind the VIP",
         })
     }
 }
@@ -151,11 +156,37 @@ pub fn outlook(config: &Config) -> Vec<Prospect> {
     let routers: Vec<Router> = config.bgp.peers.iter().map(router).collect();
     let ours = config.bgp.peers.iter().map(|peer| by_us(peer, hold)).max_by_key(|notice| notice.after);
     match (&config.election, ours) {
-        (Some(lease), Some(ours)) => Holder { lease, ours, standby: config.bgp.standby, routers }.outlook(),
-        (None, _) => routers.iter().max_by_key(|router| router.notice.after).map(anycast).unwrap_or_default(),
+        (Some(lease), Some(ours)) => {
+            let mut rows = Holder { lease, ours, standby: config.bgp.standby, routers }.outlook();
+            rows.push(server_dead(config.health.as_ref(), HAND_OVER, "the lease is handed to a fit node"));
+            rows
+        }
+        (None, _) => {
+            let mut rows = routers.iter().max_by_key(|router| router.notice.after).map(anycast).unwrap_or_default();
+            rows.push(server_dead(config.health.as_ref(), TURN, "its route is withdrawn"));
+            rows
+        }
         // There is a peer: nothing is announced to nobody.
         (Some(_), None) => Vec::new(),
     }
+}
+
+/// How long it takes at most to find out that a server does not answer: checks come after up to 1.1 periods, the first
+/// of them begins up to so long after the failure, and the last one takes its time.
+pub(super) fn by_check(health: &HealthConfig) -> Duration {
+    health.period * 11 / 10 * health.fall + health.timeout
+}
+
+fn server_dead(health: Option<&HealthConfig>, more: Duration, then: &str) -> Prospect {
+    let (worst, how) = match health {
+        None => (Outage::Unbounded, "nothing checks it (the health check is off)".to_owned()),
+        Some(health) => {
+            let HealthConfig { period, timeout, fall, .. } = health;
+            let checks = format!("{fall} checks fail, one every {} for {} each", seconds(*period), seconds(*timeout));
+            (Outage::AtMost(by_check(health) + more), format!("{checks}, then {then}"))
+        }
+    };
+    Prospect { failure: Failure::ServerDead, worst, how }
 }
 
 /// A peer, as far as it is asked to leave a dead route.
@@ -200,7 +231,7 @@ impl Holder<'_> {
     fn outlook(&self) -> Vec<Prospect> {
         let expiry = Outage::AtMost(self.lease.duration + TAKE_OVER);
         let lease = format!("another node takes the lease {} after its last renewal", seconds(self.lease.duration));
-        let unheard = self.ours.after.plus(HAND_OVER);
+        let unheard = self.ours.after.plus(BLIP + HAND_OVER);
         let handed = "the lease is handed to a node that routers hear";
         let stopped = Prospect {
             failure: Failure::Stopped,
@@ -259,13 +290,17 @@ impl Holder<'_> {
     }
 }
 
-/// The outlook as lines of text: failure, worst case, how.
+/// The outlook as lines of text: failure, worst case, how; and what it stands on.
 #[must_use]
 pub fn outlook_table(rows: &[Prospect]) -> String {
     let mut text = format!("{:38} {:>10}  {}\n", "what happens when", "silent for", "how it ends");
     for Prospect { failure, worst, how } in rows {
         text.push_str(&format!("{failure:38} {worst:>10}  {how}\n"));
     }
+    text.push_str(
+        "\nOne failure at a time, another node fit and its API server alive. A holder that is not fit hands over no sooner\n\
+         than 10 s after its take-over.\n",
+    );
     text
 }
 

@@ -18,7 +18,7 @@ pub type Outlook = BTreeMap<String, Option<Duration>>;
 /// # Errors
 /// When there is no table in it, or a line that is none of a table.
 pub fn parse(text: &str) -> Result<Outlook> {
-    let rows = text.lines().skip_while(|line| !line.starts_with(HEADING)).skip(1);
+    let rows = text.lines().skip_while(|line| !line.starts_with(HEADING)).skip(1).take_while(|line| !line.is_empty());
     let rows: Outlook = rows.map(row).collect::<Result<_>>()?;
     anyhow::ensure!(!rows.is_empty(), "no table in {text:?}");
     Ok(rows)
@@ -47,6 +47,8 @@ what happens when                      silent for  how it ends
 vipcast stopped (SIGTERM)                    none  a
 uplink without carrier, API in reach        5.3 s  b c
 uplink silently lost, API in reach      unbounded  c
+
+One failure at a time.
 ";
         let row = |name: &str, worst| (name.to_owned(), worst);
         let expected = [

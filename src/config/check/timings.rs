@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::reader::Reader;
-use crate::config::options::{BGP_PEER_OPTIONS, BGP_PEERS, HOLD_TIME, KEEPALIVE, LEASE_DURATION, Spec};
-use crate::config::outlook::{Notice, Outage, by_router, by_us, seconds};
-use crate::config::{BgpConfig, Config, Failure, LeaseConfig, PeerConfig, outlook};
+use crate::config::options::{BGP_PEER_OPTIONS, BGP_PEERS, HEALTH_PERIOD, HOLD_TIME, KEEPALIVE, LEASE_DURATION, Spec};
+use crate::config::outlook::{Notice, Outage, by_check, by_router, by_us, seconds};
+use crate::config::{BgpConfig, Config, Failure, HealthConfig, LeaseConfig, PeerConfig, outlook};
 
 /// Warns of timers that do nothing, or that make a failure last.
 pub(super) fn timings(r: &mut Reader<'_>, config: &Config) {
@@ -13,6 +13,28 @@ pub(super) fn timings(r: &mut Reader<'_>, config: &Config) {
     config.bgp.peers.iter().for_each(|peer| bfd(r, peer, config.bgp.hold_time));
     if let Some(lease) = &config.election {
         hold(r, config, lease);
+    }
+    if let Some(health) = &config.health {
+        checks(r, health);
+    }
+}
+
+/// Checks that take so long that nobody means it.
+fn checks(r: &mut Reader<'_>, health: &HealthConfig) {
+    const LONG: Duration = Duration::from_secs(30);
+    let longest = by_check(health);
+    if longest > LONG {
+        let HealthConfig { period, timeout, fall, .. } = health;
+        r.warn(
+            &HEALTH_PERIOD,
+            format!(
+                "a server that hangs is noticed after {} only, by {fall} checks every {} of {} each: worst case so long, and \
+                 the virtual IP points at it; give a shorter period, or fewer failures",
+                seconds(longest),
+                seconds(*period),
+                seconds(*timeout),
+            ),
+        );
     }
 }
 

@@ -30,9 +30,10 @@ fn without_election_the_routers_notice() {
             row(Failure::CutOff, 18_100, gone),
             row(Failure::NoCarrier, 18_100, gone),
             row(Failure::UplinkSilent, 18_100, gone),
+            row(Failure::ServerDead, 4_400, "3 checks fail, one every 1 s for 1 s each, then its route is withdrawn"),
         ]
     );
-    assert_eq!(rows(&[BFD]).pop().map(|row| row.1), Some(Some(250)));
+    assert_eq!(worst(&[BFD]).get(5), Some(&(Failure::UplinkSilent, Some(250))));
 }
 
 #[test]
@@ -40,6 +41,7 @@ fn under_a_lease_its_duration_counts_and_the_hold_time_for_a_silent_uplink_alone
     let lease = "another node takes the lease 5 s after its last renewal";
     let wins = "; its route wins over the dead one";
     let handed = "the lease is handed to a node that routers hear";
+    let checks = "3 checks fail, one every 1 s for 1 s each, then the lease is handed to a fit node".to_owned();
     let row = |failure, worst, how: String| (failure, Some(worst), how);
     assert_eq!(
         rows(&[LEASE]),
@@ -52,9 +54,10 @@ fn under_a_lease_its_duration_counts_and_the_hold_time_for_a_silent_uplink_alone
             row(Failure::Killed, 5_300, format!("its sessions close at once; {lease}")),
             row(Failure::Frozen, 5_300, format!("{lease}{wins}")),
             row(Failure::CutOff, 5_300, format!("{lease}{wins}")),
-            row(Failure::NoCarrier, 1_600, format!("{handed}{wins}")),
+            row(Failure::NoCarrier, 600, format!("{handed}{wins}")),
             row(Failure::UplinkSilent, 31_600, format!("noticed by the hold time of 30 s, then {handed}{wins}")),
             row(Failure::ApiLost, 2_550, format!("it withdraws 3 s after its last renewal; {lease}")),
+            row(Failure::ServerDead, 4_900, checks),
         ]
     );
     let by_bfd = rows(&[LEASE, BFD]).into_iter().find(|row| row.0 == Failure::UplinkSilent);
@@ -72,9 +75,10 @@ fn where_the_fence_is_off_the_routers_timers_count() {
         row(Failure::Killed, 5_300),
         row(Failure::Frozen, 5_300),
         row(Failure::CutOff, 5_300),
-        row(Failure::NoCarrier, 1_600),
+        row(Failure::NoCarrier, 600),
         row(Failure::UplinkSilent, 10_600),
         row(Failure::ApiLost, 2_550),
+        row(Failure::ServerDead, 4_900),
     ];
     // Inside the AS the rising LOCAL_PREF does it alone.
     assert_eq!(of("10.0.0.2;med=5"), fenced);
@@ -107,9 +111,10 @@ fn what_no_timer_ends_is_unbounded() {
             row(Failure::Killed, Some(5_300)),
             row(Failure::Frozen, Some(5_300)),
             row(Failure::CutOff, Some(5_300)),
-            row(Failure::NoCarrier, Some(1_600)),
+            row(Failure::NoCarrier, Some(600)),
             row(Failure::UplinkSilent, None),
             row(Failure::ApiLost, Some(2_550)),
+            row(Failure::ServerDead, Some(4_900)),
         ]
     );
     // BFD goes on where there is no hold time.
@@ -141,6 +146,9 @@ what happens when                      silent for  how it ends
 vipcast stopped (SIGTERM)                    none  a
 uplink without carrier, API in reach        5.3 s  b
 uplink silently lost, API in reach      unbounded  c
+
+One failure at a time, another node fit and its API server alive. A holder that is not fit hands over no sooner
+than 10 s after its take-over.
 ";
     assert_eq!(outlook_table(&rows), expected);
 }
@@ -161,10 +169,25 @@ fn a_standby_takes_over_as_soon_as_the_router_notices() {
             row(Failure::NoCarrier, 250, noticed),
             row(Failure::UplinkSilent, 250, noticed),
             row(Failure::ApiLost, 100, &format!("it withdraws 3 s after its last renewal; {turn}")),
+            row(
+                Failure::ServerDead,
+                4_900,
+                "3 checks fail, one every 1 s for 1 s each, then the lease is handed to a fit node"
+            ),
         ]
     );
     // Where no BFD tells the router, the lease and the hold time of the holder are sooner than that of the router.
     let without = worst(&[LEASE, standby, ("bgpHoldTimer", "9")]);
     let millis: Vec<_> = without.into_iter().filter_map(|(_, worst)| worst).collect();
-    assert_eq!(millis, [0, 100, 5_300, 5_300, 1_600, 10_600, 100]);
+    assert_eq!(millis, [0, 100, 5_300, 5_300, 600, 10_600, 100, 4_900]);
+}
+
+#[test]
+fn a_server_that_hangs_is_found_by_as_many_checks_as_it_takes() {
+    let of = |flags: &[(&str, &str)]| rows(flags).pop();
+    let url = ("controlPlaneHealthCheckAddress", "https://127.0.0.1:6443/readyz");
+    let how = "3 checks fail, one every 5 s for 3 s each, then the lease is handed to a fit node".to_owned();
+    assert_eq!(of(&[LEASE, url]), Some((Failure::ServerDead, Some(20_100), how)));
+    let off = "nothing checks it (the health check is off)".to_owned();
+    assert_eq!(of(&[LEASE, (url.0, "off")]), Some((Failure::ServerDead, None, off)));
 }

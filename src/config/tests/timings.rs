@@ -50,3 +50,13 @@ fn a_hold_time_far_beyond_the_lease_is_named_with_the_worst_case() {
         assert_eq!(warnings(flags, &[]), Vec::<String>::new(), "{flags:?}");
     }
 }
+
+#[test]
+fn checks_that_take_long_are_named_with_the_worst_case() {
+    let failures = |number| warnings(&[("controlPlaneHealthCheckFailureThreshold", number)], &[]);
+    let text = "--controlPlaneHealthCheckPeriodSeconds (control_plane_health_check_period_seconds): a server that hangs is \
+                noticed after 31.8 s only, by 28 checks every 1 s of 1 s each: worst case so long, and the virtual IP points \
+                at it; give a shorter period, or fewer failures";
+    assert_eq!(failures("28"), [text]);
+    assert_eq!(failures("26"), Vec::<String>::new());
+}

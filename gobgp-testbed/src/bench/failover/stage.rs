@@ -71,7 +71,7 @@ impl<'a> Stage<'a> {
 
     /// What kube-vip would be told on this node.
     fn environment(&self, number: u8) -> Result<Vec<(&'static str, String)>> {
-        let bfd = if self.contestant.standby { "::179::true;50;50;3" } else { "::false" };
+        let bfd = if self.contestant.standby { ":::179::true;50;50;3" } else { "::false" };
         let peer = |router: &Rc<Router>| format!("{}:{}{bfd}", router.kind().address(), router.asn());
         let peers: Vec<String> = self.routers.iter().map(peer).collect();
         let mut all = vec![
