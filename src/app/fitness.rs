@@ -167,12 +167,16 @@ impl Roads {
             if self.known.contains_key(key) {
                 continue;
             }
-            let link = match local {
-                SocketAddr::V6(local) if local.scope_id() != 0 => Some(local.scope_id()),
-                _ => self.owners.link_of(local.ip()).await.unwrap_or_else(|error| {
-                    tracing::warn!(peer = %key, %error, "failed to find the link of a session; its carrier is not watched");
-                    None
-                }),
+            let found = match local {
+                SocketAddr::V6(local) if local.scope_id() != 0 => Ok(Some(local.scope_id())),
+                _ => self.owners.link_of(local.ip()).await,
+            };
+            let link = match found {
+                Ok(link) => link,
+                Err(error) => {
+                    tracing::warn!(peer = %key, %error, "failed to find the link of a session; trying again");
+                    continue;
+                }
             };
             self.known.insert(key.clone(), (*local, link));
         }

@@ -118,21 +118,21 @@ impl Asker {
         }
         let Some(asked) = self.asked.as_mut() else { return Ok(()) };
         let answer = send(&asked.client, &self.question.url).await?;
-        let refused = matches!(answer.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
-        if !refused {
+        if !answer.is_refusal() {
             return answer.judge();
         }
-        if asked.is_known || asked.material.known_as.is_none() {
-            // Next time as anybody: credentials run out, and some servers answer everybody.
-            self.asked = None;
-            return Err(Trouble::Failed(format!(
-                "{} (may anybody, or whom the kubeconfig names, ask for that?)",
-                answer.status
-            )));
+        if !asked.is_known && asked.material.known_as.is_some() {
+            asked.client = client(asked.material.clone(), true).await?;
+            asked.is_known = true;
+            let answer = send(&asked.client, &self.question.url).await?;
+            if !answer.is_refusal() {
+                return answer.judge();
+            }
         }
-        asked.client = client(asked.material.clone(), true).await?;
-        asked.is_known = true;
-        send(&asked.client, &self.question.url).await?.judge()
+        // Next time as anybody: credentials run out, and some servers answer everybody.
+        self.asked = None;
+        let hint = "may anybody, or whom the kubeconfig names, ask for that?";
+        Err(Trouble::Failed(format!("{} ({hint})", answer.status)))
     }
 
     /// Reads the files; makes another client if they say something else.
@@ -251,6 +251,11 @@ struct Answer {
 }
 
 impl Answer {
+    /// Whether it does not answer whom it does not know.
+    const fn is_refusal(&self) -> bool {
+        matches!(self.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
+    }
+
     fn judge(self) -> Result<(), Trouble> {
         match self.status {
             StatusCode::OK => Ok(()),
@@ -291,6 +296,7 @@ fn failed_checks(text: &str) -> Option<String> {
 
 fn trouble(error: &kube::Error) -> Trouble {
     let text = chain(error);
+    let text = text.strip_prefix("ServiceError: ").unwrap_or(&text).to_owned();
     if is_refusal(error) {
         return Trouble::Refused(text);
     }

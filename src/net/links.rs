@@ -40,7 +40,7 @@ pub struct LinkWatch {
 }
 
 /// Finds the link that has an address.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Owners {
     handle: Handle,
 }
@@ -53,8 +53,10 @@ impl LinkWatch {
     pub fn new() -> Result<(Self, Owners), Error> {
         let (connection, handle, messages) = rtnetlink::new_multicast_connection(&[MulticastGroup::Link])?;
         tokio::spawn(connection);
-        let owners = Owners { handle: handle.clone() };
-        Ok((Self { handle, messages }, owners))
+        // A socket of its own: the kernel lists one thing at a time on each.
+        let (connection, lookups, _) = rtnetlink::new_connection()?;
+        tokio::spawn(connection);
+        Ok((Self { handle, messages }, Owners { handle: lookups }))
     }
 
     /// Publishes all links, and each change of them.
@@ -99,11 +101,11 @@ impl LinkWatch {
 }
 
 impl Owners {
-    /// The index of the link that has `address`, if one has.
+    /// The index of the link that has `address`, if one has. One call at a time.
     ///
     /// # Errors
     /// When the kernel refuses to list its addresses.
-    pub async fn link_of(&self, address: IpAddr) -> Result<Option<u32>, Error> {
+    pub async fn link_of(&mut self, address: IpAddr) -> Result<Option<u32>, Error> {
         let mut dump = self.handle.address().get().execute();
         let mut found = None;
         while let Some(message) = dump.try_next().await.map_err(kernel("list", "addresses"))? {
@@ -141,7 +143,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_loopback_is_there_and_has_its_address() {
-        let (watch, owners) = LinkWatch::new().unwrap();
+        let (watch, mut owners) = LinkWatch::new().unwrap();
         let (tx, mut rx) = watch::channel(Links::new());
         tokio::spawn(watch.run(tx));
         let links = rx.wait_for(|links| !links.is_empty()).await.unwrap().clone();

@@ -80,6 +80,19 @@ fn checks_are_a_period_apart_give_or_take_a_tenth_and_never_overlap() {
     assert_eq!(next(&mut gate, 3000, 3999, 0), at(3999));
 }
 
+#[test]
+fn before_the_first_good_check_they_are_a_quarter_of_a_period_apart() {
+    let mut gate = Gate::new(RULES, at(0));
+    let next = |gate: &mut Gate, began, outcome| {
+        gate.take(at(began), at(began + 1), outcome, 100);
+        gate.next_check()
+    };
+    assert_eq!(next(&mut gate, 0, refused()), at(250));
+    assert_eq!(next(&mut gate, 250, failed()), at(500));
+    assert_eq!(next(&mut gate, 500, Ok), at(1500));
+    assert_eq!(next(&mut gate, 1500, refused()), at(2500));
+}
+
 proptest! {
     /// Whatever comes: no verdict changes but by the counts.
     #[test]
