@@ -54,6 +54,7 @@ fn command(words: &[String]) -> Result<ExitCode> {
         ["list"] => scenarios::list(),
         ["clean"] => run::clean()?,
         // The testbed's own helpers, run by itself.
+        ["healthz", orders] => parts::healthz::helper(orders)?,
         ["exabgp-log", file] => parts::exabgp::helper(file)?,
         ["reap", id] => run::reap(id)?,
         ["probe", target, micros] => {

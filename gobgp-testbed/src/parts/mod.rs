@@ -11,6 +11,7 @@ pub mod etcd;
 pub mod exabgp;
 pub mod frr;
 pub mod gobgpd;
+pub mod healthz;
 pub mod heard;
 pub mod mrt;
 pub mod neighbor;

@@ -16,6 +16,7 @@ mod foretold;
 mod forms;
 mod frozen;
 mod hard;
+mod health;
 mod incoming;
 mod isolation;
 mod leaving;
@@ -481,6 +482,7 @@ fn all() -> impl Iterator<Item = &'static Scenario> {
         .chain(themes)
         .chain(hard::HARD)
         .chain(foretold::FORETOLD)
+        .chain(health::HEALTH)
         .chain(onlookers::ONLOOKERS)
         .chain(fabric::FABRIC)
         .chain([&forms::FORMS])

@@ -1,0 +1,35 @@
+//! Scenarios 40: only a node whose API server answers, and whom a router hears, announces or stands for election.
+
+mod anycast;
+mod claim;
+
+use super::{Run, Scenario};
+
+/// The scenarios of this theme.
+pub(super) const HEALTH: &[Scenario] = &[
+    Scenario {
+        name: "40-answers",
+        shows: "no election: 500, a redirect or silence takes the route and the address away, 200 brings them back",
+        run: Run::Site(anycast::answers),
+    },
+    Scenario {
+        name: "40-all-unfit",
+        shows: "no election, no node fit: no route at all; with fail-open one that loses against any fit node's",
+        run: Run::Site(anycast::all_unfit),
+    },
+    Scenario {
+        name: "40-own-api",
+        shows: "no election: the node's own API server killed, frozen, back; one connection for all checks",
+        run: Run::Cluster(anycast::own_api),
+    },
+    Scenario {
+        name: "40-certificate",
+        shows: "a certificate of another authority or name, or no authority at all: named as a fault, not announced",
+        run: Run::Cluster(anycast::certificate),
+    },
+    Scenario {
+        name: "40-unfit-claims-nothing",
+        shows: "a free lease is not taken by a node whose API server is dead, and is once that is back",
+        run: Run::Cluster(claim::never_while_unfit),
+    },
+];
