@@ -188,18 +188,38 @@ impl Addresses {
         }
     }
 
-    /// Removes each: as a host address on the interface, and wherever it has our mark. In their order, `false`: it was
-    /// not there.
+    /// Removes each: as a host address on the interface, and wherever it has our mark. Its TCP connections are reset
+    /// before. In their order, `false`: it was not there.
     ///
     /// # Errors
     /// When the kernel does not list its addresses; within, when it refuses one.
     pub async fn unbind(&self, addresses: &[IpAddr]) -> Result<Vec<Result<bool, Error>>, Error> {
         let listed = self.listed().await?;
+        self.reset_connections(addresses.iter().filter(|address| listed.contains_key(address)).copied().collect())
+            .await;
         let mut outcomes = Vec::with_capacity(addresses.len());
         for address in addresses {
             outcomes.push(self.unbind_one(*address, listed.get(address)).await);
         }
         Ok(outcomes)
+    }
+
+    /// Lets those who still have a connection know that it is over. Where the kernel cannot, they find out themselves.
+    async fn reset_connections(&self, addresses: BTreeSet<IpAddr>) {
+        if addresses.is_empty() {
+            return;
+        }
+        // Listing many sockets takes a while.
+        let reset = tokio::task::spawn_blocking(move || super::connections::reset(&addresses)).await;
+        match reset {
+            Ok(Ok(0)) | Err(_) => {}
+            Ok(Ok(count)) => tracing::info!(count, "reset the connections of addresses that go"),
+            Ok(Err(error)) => tracing::warn!(
+                %error,
+                "failed to reset the connections of addresses that go (the kernel needs CONFIG_INET_DIAG_DESTROY): idle \
+                 ones hang until their clients' keepalive"
+            ),
+        }
     }
 
     async fn unbind_one(&self, address: IpAddr, listed: Option<&Vec<Listed>>) -> Result<bool, Error> {

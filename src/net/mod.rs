@@ -4,6 +4,7 @@
 //! configured interface (a crash, or kube-vip, may have left them there). Nothing else is ever touched.
 
 mod address;
+mod connections;
 mod identity;
 mod links;
 
