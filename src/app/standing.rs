@@ -11,7 +11,7 @@ use super::stations::{Lease, Stations};
 use crate::bgp::{PeerKey, PeerStatus};
 use crate::config::{Config, LeaseConfig};
 use crate::election::fence::{Fence, standby_prepend};
-use crate::election::{Circumstances, Condition, Fitness, Leadership, LeaseElection, instance};
+use crate::election::{Candidacy, Circumstances, Condition, Fitness, Leadership, LeaseElection, instance};
 use crate::kube::{Endpoints, Settings};
 use crate::vip::{Facts, Holder, Standing, Vip};
 
@@ -76,13 +76,17 @@ pub(super) fn stand(
     let id = instance(&config.node_name, &format!("{:016x}", rand::random::<u64>()));
     let (announced, announced_rx) = watch::channel(None);
     let (stale, stale_rx) = watch::channel(speaking::stale_bound(Some(config.bgp.hold_time)));
+    let (candidates, candidates_rx) = watch::channel(Vec::new());
+    let (said, said_rx) = watch::channel(Condition::default());
+    let (leaving, leaving_rx) = watch::channel(false);
     let circumstances = Circumstances {
-        fitness: fitness_of(announcements.condition.clone()),
-        candidates: watch::channel(Vec::new()).1,
+        condition: announcements.condition.clone(),
+        candidates: candidates_rx,
         announced: announced_rx,
         stale: stale_rx,
         fence: Fence::new(config.bgp.local_as, config.bgp.as_path_fence),
     };
+    let candidacy = Candidacy::new(lease.clone(), &config.node_name, id.clone(), endpoints.clone());
     let (election, releaser) = LeaseElection::new(lease, &config.node_name, id, endpoints, circumstances);
     let (leadership, leadership_rx) = watch::channel(Leadership::UNKNOWN);
     stations.spawn("the list of API endpoints", async move {
@@ -91,6 +95,8 @@ pub(super) fn stand(
     });
     stations.spawn("the election", async move { election.run(leadership).await.map_err(Error::Io) });
     let (peers, condition) = (announcements.peers.clone(), announcements.condition.clone());
+    stations.spawn("the candidates", async move { candidacy.run(said_rx, candidates).await.map_err(Error::Io) });
+    tokio::spawn(say(condition.clone(), leaving_rx, said));
     stations.spawn("the watch over stale routes", speaking::follow_stale_bound(peers, stale));
     stations.spawn("the word of what is announced", tell_announced(facts.subscribe(), announcements, announced));
     let own = Own {
@@ -98,18 +104,31 @@ pub(super) fn stand(
         standby: config.bgp.standby.then(|| standby_prepend(config.bgp.as_path_fence)),
     };
     let follow = tokio::spawn(follow(leadership_rx.clone(), condition, facts, own)).abort_handle();
-    Lease { releaser, follow, leadership: leadership_rx }
+    Lease { releaser, follow, leadership: leadership_rx, leaving }
 }
 
-/// The condition without its reason.
-fn fitness_of(mut condition: watch::Receiver<Condition>) -> watch::Receiver<Fitness> {
-    let (tx, fitness) = watch::channel(condition.borrow_and_update().fitness);
-    tokio::spawn(async move {
-        while condition.changed().await.is_ok() {
-            tx.send_replace(condition.borrow_and_update().fitness);
+/// What other nodes hear of this one: how it is, and at the end that it leaves. Ends with what it hears itself.
+async fn say(
+    mut condition: watch::Receiver<Condition>,
+    mut leaving: watch::Receiver<bool>,
+    said: watch::Sender<Condition>,
+) {
+    loop {
+        let now = match *leaving.borrow_and_update() {
+            true => Condition { fitness: Fitness::Drained, reason: "vipcast is shutting down here".to_owned() },
+            false => condition.borrow_and_update().clone(),
+        };
+        said.send_if_modified(|before| {
+            let differs = *before != now;
+            *before = now;
+            differs
+        });
+        tokio::select! {
+            Ok(()) = condition.changed() => {}
+            Ok(()) = leaving.changed() => {}
+            else => return,
         }
-    });
-    fitness
+    }
 }
 
 /// Says in which term our routes are out.

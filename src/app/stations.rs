@@ -78,13 +78,16 @@ pub(super) struct Lease {
     pub(super) follow: tokio::task::AbortHandle,
     /// How it stands.
     pub(super) leadership: watch::Receiver<Leadership>,
+    /// Tells the other candidates that this one goes.
+    pub(super) leaving: watch::Sender<bool>,
 }
 
 impl Node {
-    /// Hand the lease over where somebody is fit → graceful shutdown where it is set → withdraw → delivered → Cease → unbind → release the lease if it is still
-    /// ours. Until the sessions end, the lease is renewed and the routes follow it: when it is lost, they go at once.
+    /// Hand the lease over where somebody is fit → graceful shutdown where it is set → withdraw → delivered → Cease →
+    /// unbind → release the lease if it is still ours. Until the sessions end, the lease is renewed and the routes follow it: when it is lost, they go at once.
     pub(super) async fn drain(mut self, stations: &mut Stations) {
         if let Some(lease) = &mut self.lease {
+            lease.leaving.send_replace(true);
             lease.releaser.hand_over().await;
         }
         let deadline = now() + GOODBYE;

@@ -15,17 +15,8 @@ use crate::config::LeaseConfig;
 use crate::election::candidates::{self, FITNESS, GONE_AFTER, LEASE, Note, PERIOD, REASON, Table};
 use crate::election::lease::moment;
 use crate::election::record::{INSTANCE, MicroTime};
-use crate::election::{Candidate, Fitness};
+use crate::election::{Candidate, Condition};
 use crate::kube::{CallError, Endpoints, Follow, Refusal, Route, Scope, Seen, Select};
-
-/// What this node says of itself.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Condition {
-    /// Whether it is fit.
-    pub fitness: Fitness,
-    /// Why it is not; empty where it is.
-    pub reason: String,
-}
 
 /// This node among the candidates for one lease.
 #[derive(Debug)]
@@ -37,11 +28,11 @@ pub struct Candidacy {
 }
 
 impl Candidacy {
-    /// As [`super::LeaseElection::new`]: `identity` is the node's name, `nonce` the random id of this process.
+    /// As [`super::LeaseElection::new`]: `identity` is the node's name, `instance` the id of this process
+    /// ([`super::instance`]).
     #[must_use]
-    pub fn new(config: LeaseConfig, identity: &str, nonce: &str, endpoints: Endpoints) -> Self {
-        let node = identity.to_lowercase();
-        Self { config, instance: format!("{node}/{nonce}"), node, endpoints }
+    pub fn new(config: LeaseConfig, identity: &str, instance: String, endpoints: Endpoints) -> Self {
+        Self { config, instance, node: identity.to_lowercase(), endpoints }
     }
 
     /// Says what `own` is, on change and every ten seconds, and publishes who else is fit, the best first; for ever.
@@ -68,6 +59,10 @@ impl Candidacy {
             let fit = table.fit(clock::now());
             others.send_if_modified(|known| {
                 let changed = *known != fit;
+                if changed {
+                    let nodes: Vec<&str> = fit.iter().map(|candidate| candidate.node.as_str()).collect();
+                    tracing::info!(nodes = nodes.join(","), "other nodes fit to hold the lease, the best first");
+                }
                 *known = fit;
                 changed
             });

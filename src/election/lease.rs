@@ -17,7 +17,7 @@ use crate::config::LeaseConfig;
 use crate::election::elector::{Action, Attempt, Elector, Event, Input, Loss, Moment, WriteError};
 use crate::election::fence::{Fence, Notice};
 use crate::election::record::{MicroTime, Record};
-use crate::election::{Candidate, Fitness, Leadership};
+use crate::election::{Candidate, Condition, Leadership};
 use crate::kube::{CallError, Endpoints, Refusal, Route};
 use crate::time::Instant;
 
@@ -27,8 +27,8 @@ const SEEN: usize = 4;
 /// What the election has to know of this node and of others.
 #[derive(Clone, Debug)]
 pub struct Circumstances {
-    /// Whether this node should hold the lease.
-    pub fitness: watch::Receiver<Fitness>,
+    /// How this node is.
+    pub condition: watch::Receiver<Condition>,
     /// Other nodes that are fit to, best first.
     pub candidates: watch::Receiver<Vec<Candidate>>,
     /// The term whose routes are out: bound, and told to every peer whose session is up.
@@ -152,7 +152,7 @@ impl LeaseElection {
                 }
                 Some(input) = seen.recv() => self.take(input),
                 Ok(()) = self.order.changed() => self.obey(),
-                Ok(()) = self.circumstances.fitness.changed() => self.tell(),
+                Ok(()) = self.circumstances.condition.changed() => self.tell(),
                 Ok(()) = self.circumstances.candidates.changed() => self.tell(),
                 Ok(()) = self.circumstances.announced.changed() => self.tell(),
                 Ok(()) = self.circumstances.stale.changed() => self.tell(),
@@ -164,9 +164,9 @@ impl LeaseElection {
 
     /// Tells the elector how this node and the others stand.
     fn tell(&mut self) {
-        let Circumstances { fitness, candidates, announced, stale, fence: _ } = &mut self.circumstances;
+        let Circumstances { condition, candidates, announced, stale, fence: _ } = &mut self.circumstances;
         self.elector.set_stale(*stale.borrow_and_update());
-        self.elector.set_fitness(moment(), *fitness.borrow_and_update());
+        self.elector.set_fitness(moment(), condition.borrow_and_update().fitness);
         self.elector.set_candidates(moment(), candidates.borrow_and_update().clone());
         if let Some(term) = *announced.borrow_and_update() {
             self.elector.announced(moment(), term);

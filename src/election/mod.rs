@@ -10,7 +10,7 @@ mod lease;
 pub mod record;
 
 #[cfg(feature = "daemon")]
-pub use candidacy::{Candidacy, Condition};
+pub use candidacy::Candidacy;
 #[cfg(feature = "daemon")]
 pub use lease::{Circumstances, LeaseElection, Releaser};
 
@@ -30,6 +30,15 @@ pub enum Fitness {
     Unfit,
     /// Its operator wants it empty: no candidate.
     Drained,
+}
+
+/// What a node says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Condition {
+    /// Whether it is fit.
+    pub fitness: Fitness,
+    /// Why it is not, in words; empty where it is.
+    pub reason: String,
 }
 
 /// The id of a process: its node's name, lower case, and a random word.

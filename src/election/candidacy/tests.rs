@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::election::{Fitness, instance};
 use crate::kube::mock::{Etcd, Mood};
 
 /// Longer than anything here may take; less than the period of the notes, so that what is seen was said on change.
@@ -34,7 +35,7 @@ impl Node {
         let (condition, own) = watch::channel(Condition::default());
         let (tx, others) = watch::channel(Vec::new());
         let endpoints = Endpoints::fixed(vec![etcd.serve(mood).await]);
-        tokio::spawn(Candidacy::new(config(), name, "1", endpoints).run(own, tx));
+        tokio::spawn(Candidacy::new(config(), name, instance(name, "1"), endpoints).run(own, tx));
         Self { condition, others }
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::election::Fitness;
 use crate::kube::Endpoint;
 use crate::kube::mock::{Etcd, Mood};
 
@@ -31,7 +32,7 @@ impl Candidate {
         let (tx, leadership) = watch::channel(Leadership::UNKNOWN);
         let endpoints = Endpoints::fixed(endpoints);
         let circumstances = Circumstances {
-            fitness: watch::channel(Fitness::Fit).1,
+            condition: watch::channel(Condition { fitness: Fitness::Fit, reason: String::new() }).1,
             candidates: watch::channel(Vec::new()).1,
             announced: watch::channel(None).1,
             stale: watch::channel(Duration::from_secs(18)).1,
