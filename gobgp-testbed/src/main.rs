@@ -61,6 +61,12 @@ fn command(words: &[String]) -> Result<ExitCode> {
             let every = micros.parse().context("the interval is a number of microseconds")?;
             parts::probe::helper(target.parse()?, std::time::Duration::from_micros(every))?;
         }
+        ["serve", name] => parts::visitor::server(name)?,
+        ["visit", target, micros] => {
+            let every = micros.parse().context("the interval is a number of microseconds")?;
+            parts::visitor::visitors(target.parse()?, std::time::Duration::from_micros(every))?;
+        }
+        ["stay", target, manner] => parts::visitor::guest(target.parse()?, manner)?,
         ["help" | "--help" | "-h"] | [] => println!("{HELP}"),
         _ => bail!("unknown command {words:?}; see `testbed help`"),
     }

@@ -81,7 +81,10 @@ pub(super) fn originate_all(host: &Host, table: &[u8]) -> Result<()> {
 }
 
 pub(super) fn delete_all(host: &Host) -> Result<()> {
-    host.exec(cached("gobgp")?, &["global", "rib", "del", "all"]).map(drop)
+    for family in Family::BOTH.map(Family::word) {
+        host.exec(cached("gobgp")?, &["global", "rib", "del", "all", "-a", family])?;
+    }
+    Ok(())
 }
 
 pub(super) fn paths(host: &Host, prefix: &str) -> Result<Vec<Path>> {

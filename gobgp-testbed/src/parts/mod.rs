@@ -25,3 +25,4 @@ pub mod rib;
 pub mod router;
 pub mod scripted;
 pub mod vipcast;
+pub mod visitor;

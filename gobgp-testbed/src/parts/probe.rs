@@ -1,7 +1,8 @@
 //! The client's ping: every few milliseconds, each answer with its time and the node that gave it.
 //!
 //! The helper runs inside the client's namespace and prints one line per answer: when the question was sent, when the
-//! answer came (nanoseconds since boot), and the TTL it came with, which tells the node (see [`crate::lab`]).
+//! answer came (nanoseconds since boot), the TTL it came with, which tells the node (see [`crate::lab`]), and the
+//! question's number.
 
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read, Write};
@@ -40,7 +41,9 @@ impl Probe {
     /// # Errors
     /// When the helper cannot be started.
     pub fn start(host: &Host, target: IpAddr, every: Duration) -> Result<Self> {
-        let process = host.spawn("probe", &paths::myself()?, |command| {
+        // One log each, for both families at once.
+        let name = if target.is_ipv4() { "probe" } else { "probe6" };
+        let process = host.spawn(name, &paths::myself()?, |command| {
             command.args(["probe", &target.to_string(), &every.as_micros().to_string()]);
         })?;
         Ok(Self { process })
@@ -61,6 +64,18 @@ impl Probe {
     /// When the helper has ended.
     pub fn silence(&self, from: Duration, to: Duration) -> Result<Duration> {
         Ok(longest_silence(&self.answers()?, from, to))
+    }
+
+    /// How many questions between the first and the last answered one after `from` got no answer.
+    ///
+    /// # Errors
+    /// When the helper has ended.
+    pub fn lost(&self, from: Duration) -> Result<usize> {
+        self.process.alive()?;
+        let said = self.process.said();
+        let answered =
+            said.lines().filter_map(|line| Some((parse(line)?.sent, line.rsplit(' ').next()?.parse().ok()?)));
+        Ok(gaps(answered.filter(|(sent, _)| *sent >= from).collect()))
     }
 
     /// How many questions sent after `from` each node answered.
@@ -106,6 +121,14 @@ fn longest_silence(answers: &[Answer], from: Duration, to: Duration) -> Duration
     longest
 }
 
+/// The numbers left out, by questions in any order: when each was sent, and its number, which comes round.
+fn gaps(mut answered: Vec<(Duration, u16)>) -> usize {
+    answered.sort();
+    let numbers = answered.iter().map(|(_, number)| *number);
+    let next = numbers.clone().skip(1);
+    numbers.zip(next).map(|(before, number)| usize::from(number.wrapping_sub(before).saturating_sub(1))).sum()
+}
+
 /// The helper's whole life: asks every `every`, prints the answers, never ends by itself.
 ///
 /// # Errors
@@ -129,9 +152,9 @@ pub fn helper(target: IpAddr, every: Duration) -> Result<()> {
             other => other?,
         };
         let received = clock::now().as_nanos();
-        if let Some((sent, ttl)) = packet.get(..length).and_then(|packet| answer(packet, target, id)) {
+        if let Some((sent, ttl, number)) = packet.get(..length).and_then(|packet| answer(packet, target, id)) {
             // Unbuffered on purpose: a reader sees it at once.
-            writeln!(std::io::stdout(), "{sent} {received} {ttl}")?;
+            writeln!(std::io::stdout(), "{sent} {received} {ttl} {number}")?;
         }
     }
 }
@@ -167,8 +190,8 @@ fn question(target: IpAddr, id: u16, sequence: u16, sent: u64) -> Vec<u8> {
     packet
 }
 
-/// The time of sending and the TTL, where this is the answer to one of our questions. IPv4 comes with its header.
-fn answer(packet: &[u8], target: IpAddr, id: u16) -> Option<(u64, u8)> {
+/// The time of sending, the TTL and the number, where this is the answer to one of our questions. IPv4 comes with its header.
+fn answer(packet: &[u8], target: IpAddr, id: u16) -> Option<(u64, u8, u16)> {
     let (kind, ttl, message) = match target {
         IpAddr::V4(_) => {
             let header = usize::from(packet.first()? & 0x0f) * 4;
@@ -178,7 +201,8 @@ fn answer(packet: &[u8], target: IpAddr, id: u16) -> Option<(u64, u8)> {
     };
     let ours = *message.first()? == kind && message.get(4..6)? == id.to_be_bytes();
     let sent = u64::from_be_bytes(message.get(8..16)?.try_into().ok()?);
-    ours.then_some((sent, ttl))
+    let number = u16::from_be_bytes(message.get(6..8)?.try_into().ok()?);
+    ours.then_some((sent, ttl, number))
 }
 
 #[cfg(test)]
@@ -202,6 +226,18 @@ mod tests {
     }
 
     #[test]
+    fn questions_without_an_answer_leave_gaps() {
+        let answered = |numbers: &[u16]| {
+            let sent = (1..).map(Duration::from_millis);
+            let mut all: Vec<_> = sent.zip(numbers.iter().copied()).collect();
+            all.reverse();
+            gaps(all)
+        };
+        assert_eq!([answered(&[]), answered(&[7]), answered(&[65_534, 65_535, 0, 1])], [0; 3]);
+        assert_eq!([answered(&[1, 3]), answered(&[65_535, 2, 3, 6])], [1, 4]);
+    }
+
+    #[test]
     fn the_question_is_an_echo_request_with_its_checksum() {
         let packet = question(IpAddr::from([10, 88, 0, 40]), 0x1234, 1, 5);
         assert_eq!(packet, [8, 0, 0xe5, 0xc5, 0x12, 0x34, 0, 1, 0, 0, 0, 0, 0, 0, 0, 5]);
@@ -213,7 +249,7 @@ mod tests {
         packet[8] = 119;
         packet.extend([0, 0, 0, 0, 0x12, 0x34, 0, 1, 0, 0, 0, 0, 0, 0, 0, 5]);
         let target = IpAddr::from([10, 88, 0, 40]);
-        assert_eq!(answer(&packet, target, 0x1234), Some((5, 119)));
+        assert_eq!(answer(&packet, target, 0x1234), Some((5, 119, 1)));
         assert_eq!(answer(&packet, target, 0x1235), None);
     }
 }

@@ -15,6 +15,7 @@ mod fabric;
 mod foretold;
 mod forms;
 mod frozen;
+mod handover;
 mod hard;
 mod health;
 mod incoming;
@@ -480,6 +481,7 @@ fn all() -> impl Iterator<Item = &'static Scenario> {
     let themes = incoming::INCOMING.iter().chain(conformance::ROWS).chain(bad_input::BAD_INPUT).chain(burden::BURDENS);
     ALL.iter()
         .chain(themes)
+        .chain(handover::HANDOVERS)
         .chain(hard::HARD)
         .chain(foretold::FORETOLD)
         .chain(health::HEALTH)
