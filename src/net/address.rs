@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::time::Duration;
 
 use futures::TryStreamExt;
 use rtnetlink::packet_route::AddressFamily;
@@ -11,9 +12,15 @@ use rtnetlink::packet_route::address::{
 use rtnetlink::packet_route::route::{RouteAttribute, RouteHeader, RouteMessage, RouteType};
 use rtnetlink::{Handle, RouteMessageBuilder};
 
+use super::identity::source_towards;
+use crate::clock;
+
 /// How our addresses are marked (IFA_PROTO, kernel 5.18 and later: `ip -d address` shows `proto 0x76`). Older kernels
 /// ignore the mark; there only the configured VIPs are ever removed.
 const OURS: u8 = 0x76;
+
+/// How long the kernel may take until it takes what is for a new address itself.
+const REACHED_WITHIN: Duration = Duration::from_secs(1);
 
 /// EPERM: a capability is missing.
 const EPERM: i32 = -1;
@@ -165,8 +172,13 @@ impl Addresses {
         if outcomes.iter().any(|outcome| matches!(outcome, Ok(true))) {
             let after = self.listed().await?;
             for (address, outcome) in addresses.iter().zip(&mut outcomes) {
-                if matches!(outcome, Ok(true)) && self.entry(after.get(address)).is_none() {
+                if !matches!(outcome, Ok(true)) {
+                    continue;
+                }
+                if self.entry(after.get(address)).is_none() {
                     *outcome = Err(Error::NotThere(*address));
+                } else if !is_reached(*address).await {
+                    tracing::warn!(%address, "the kernel lists the address, but what is for it goes elsewhere by its routes");
                 }
             }
         }
@@ -295,6 +307,21 @@ impl Listed {
         message.header.family = if address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
         message.attributes.push(AddressAttribute::Local(address));
         message
+    }
+}
+
+/// Waits until the kernel takes what is for `address` itself. An IPv6 address that it lists it may not take for some
+/// milliseconds yet: that is work it does later, and whoever sent something meanwhile would get no answer.
+async fn is_reached(address: IpAddr) -> bool {
+    let end = clock::now() + REACHED_WITHIN;
+    loop {
+        if source_towards(address) == Some(address) {
+            return true;
+        }
+        if clock::now() >= end {
+            return false;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }
 
