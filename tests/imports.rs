@@ -53,6 +53,7 @@ const PURE: &[&str] = &[
     "src/election/fence",
     "src/election/fence.rs",
     "src/election/record.rs",
+    "src/election/story.rs",
     "src/announce/schedule.rs",
     "src/health/gate",
     "src/health/gate.rs",

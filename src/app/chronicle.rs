@@ -10,12 +10,16 @@ use super::draining::Drains;
 use crate::bgp::{PeerKey, PeerStatus, Said};
 use crate::clock::now;
 use crate::control::events::{Event, Events, Kind};
+use crate::election::story::Story;
 use crate::election::{Condition, Fitness, Leadership};
 use crate::time::Instant;
 use crate::vip::Vip;
 
 /// More routes of one peer at once are only counted.
 const LISTED: usize = 3;
+
+/// How the election stands, and how it came to that.
+pub(super) type Election = (watch::Receiver<Leadership>, watch::Receiver<Story>);
 
 /// What happened so far.
 #[derive(Clone, Debug)]
@@ -32,6 +36,9 @@ pub(super) struct Chronicle {
 pub(super) struct Scene {
     /// Our term where we hold the lease, and the holder where another does; `None`: no election.
     leadership: Option<Result<u64, Option<String>>>,
+    /// Who took the lease from us while we still speak.
+    successor: Option<String>,
+    story: Story,
     condition: Condition,
     bound: BTreeSet<Vip>,
     peers: BTreeMap<PeerKey, Session>,
@@ -50,7 +57,7 @@ struct Session {
 /// What the stations publish.
 #[derive(Clone, Debug)]
 pub(super) struct Sources {
-    pub(super) leadership: Option<watch::Receiver<Leadership>>,
+    pub(super) leadership: Option<Election>,
     pub(super) condition: watch::Receiver<Condition>,
     pub(super) bound: watch::Receiver<BTreeSet<Vip>>,
     pub(super) peers: watch::Receiver<BTreeMap<PeerKey, PeerStatus>>,
@@ -59,22 +66,32 @@ pub(super) struct Sources {
 
 impl Sources {
     fn scene(&mut self) -> Scene {
-        let leadership = self.leadership.as_mut().map(|leadership| match &*leadership.borrow_and_update() {
-            Leadership::Held { term, .. } => Ok(*term),
-            Leadership::Follower { holder, .. } => Err(holder.clone()),
+        let (mut successor, mut story) = (None, Story::default());
+        let leadership = self.leadership.as_mut().map(|(leadership, told)| {
+            told.borrow_and_update().clone_into(&mut story);
+            match &*leadership.borrow_and_update() {
+                Leadership::Held { term, successor: taken, .. } => {
+                    taken.clone_into(&mut successor);
+                    Ok(*term)
+                }
+                Leadership::Follower { holder, .. } => Err(holder.clone()),
+            }
         });
         let peers = self.peers.borrow_and_update();
         let peers = peers.iter().map(|(key, status)| (key.clone(), Session::of(status))).collect();
         let (bound, drains) = (self.bound.borrow_and_update().clone(), self.drains.borrow_and_update().clone());
         let condition = self.condition.borrow_and_update().clone();
-        Scene { leadership, condition, bound, peers, drains }
+        Scene { leadership, successor, story, condition, bound, peers, drains }
     }
 
     /// Waits for anything new; `false` when that never comes.
     async fn changed(&mut self) -> bool {
         let leadership = async {
             match &mut self.leadership {
-                Some(leadership) => leadership.changed().await,
+                Some((leadership, story)) => tokio::select! {
+                    changed = leadership.changed() => changed,
+                    changed = story.changed() => changed,
+                },
                 None => std::future::pending().await,
             }
         };
@@ -138,6 +155,7 @@ fn news(before: &Scene, after: &Scene) -> Vec<(Kind, String)> {
     let mut news = Vec::new();
     news.extend(drains(&before.drains, &after.drains).map(|text| (Kind::Drain, text)));
     news.extend(fitness(&before.condition, &after.condition).map(|text| (Kind::Fitness, text)));
+    news.extend(handover(before, after).map(|text| (Kind::Lease, text)));
     news.extend(lease(before, after).map(|text| (Kind::Lease, text)));
     addresses(&mut news, "bound", after.bound.difference(&before.bound));
     for (key, session) in &after.peers {
@@ -170,13 +188,30 @@ fn fitness(before: &Condition, after: &Condition) -> Option<String> {
     }
 }
 
+fn handover(before: &Scene, after: &Scene) -> Option<String> {
+    if let Some(to) = after.successor.as_ref().filter(|_| after.successor != before.successor) {
+        return Some(format!("{to} took the lease; speaking until its routes are out"));
+    }
+    let to = after.story.offered_to.as_ref().filter(|_| after.story.offered_to != before.story.offered_to);
+    to.map(|to| format!("offered the lease to {to}"))
+}
+
 fn lease(before: &Scene, after: &Scene) -> Option<String> {
+    let Story { taken_from, lost, .. } = &after.story;
     let (before, after) = (before.leadership.as_ref()?, after.leadership.as_ref()?);
     match (before, after) {
         (Ok(former), Ok(term)) if former == term => None,
-        (_, Ok(term)) => Some(format!("became the holder, term {term}")),
-        (Ok(_), Err(Some(holder))) => Some(format!("lost the lease: {holder} holds it")),
-        (Ok(_), Err(None)) => Some("lost the lease, and nobody is known to hold it".to_owned()),
+        (_, Ok(term)) => {
+            let offered = taken_from.as_ref().map(|from| format!(": {from} offered it")).unwrap_or_default();
+            Some(format!("became the holder, term {term}{offered}"))
+        }
+        (Ok(_), Err(holder)) => {
+            let who = || match holder {
+                Some(holder) => format!("{holder} holds it"),
+                None => "nobody is known to hold it".to_owned(),
+            };
+            Some(format!("lost the lease: {}", lost.clone().unwrap_or_else(who)))
+        }
         (Err(former), Err(holder)) if former == holder => None,
         (Err(_), Err(Some(holder))) => Some(format!("{holder} holds the lease")),
         (Err(_), Err(None)) => Some("the lease is free, or its holder is not known".to_owned()),
@@ -281,10 +316,36 @@ mod tests {
         let held = |term| Scene { leadership: Some(Ok(term)), ..Scene::default() };
         assert_eq!(told(&held(7), &held(9)), ["became the holder, term 9"]);
         assert_eq!(told(&held(7), &follower(Some("n2"))), ["lost the lease: n2 holds it"]);
-        assert_eq!(told(&held(7), &follower(None)), ["lost the lease, and nobody is known to hold it"]);
+        assert_eq!(told(&held(7), &follower(None)), ["lost the lease: nobody is known to hold it"]);
         assert_eq!(told(&follower(None), &follower(Some("n2"))), ["n2 holds the lease"]);
         assert_eq!(told(&follower(Some("n2")), &follower(None)), ["the lease is free, or its holder is not known"]);
         assert_eq!(told(&follower(None), &follower(None)), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_handover_is_told_step_by_step() {
+        let scene = |leadership, successor: Option<&str>, story: Story| Scene {
+            leadership: Some(leadership),
+            successor: successor.map(str::to_owned),
+            story,
+            ..Scene::default()
+        };
+        let n2 = || Some("n2".to_owned());
+        let scenes = [
+            scene(Err(Some("n3".to_owned())), None, Story::default()),
+            scene(Ok(7), None, Story { taken_from: Some("n3".to_owned()), ..Story::default() }),
+            scene(Ok(7), None, Story { offered_to: n2(), ..Story::default() }),
+            scene(Ok(7), Some("n2"), Story::default()),
+            scene(Err(n2()), None, Story { lost: Some("n2 speaks now".to_owned()), ..Story::default() }),
+        ];
+        let news: Vec<String> = scenes.windows(2).flat_map(|pair| told(&pair[0], &pair[1])).collect();
+        let expected = [
+            "became the holder, term 7: n3 offered it",
+            "offered the lease to n2",
+            "n2 took the lease; speaking until its routes are out",
+            "lost the lease: n2 speaks now",
+        ];
+        assert_eq!(news, expected);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use tokio::sync::watch;
 
-use super::chronicle::Chronicle;
+use super::chronicle::{Chronicle, Election};
 use super::draining::{Drains, Switch};
 use super::report::{Known, report};
 use crate::bgp::{PeerKey, SpeakerHandle};
@@ -13,7 +13,7 @@ use crate::clock::now;
 use crate::control::Node;
 use crate::control::status::Status;
 use crate::control::wall::Moment;
-use crate::election::{Condition, Leadership};
+use crate::election::Condition;
 use crate::health::Health;
 use crate::time::Instant;
 use crate::vip::{Facts, Vip};
@@ -24,7 +24,7 @@ pub(super) struct Desk {
     pub(super) node: String,
     pub(super) started: Instant,
     /// Namespace and name, and the election.
-    pub(super) leadership: Option<(String, watch::Receiver<Leadership>)>,
+    pub(super) leadership: Option<(String, Election)>,
     pub(super) condition: watch::Receiver<Condition>,
     pub(super) health: watch::Receiver<Health>,
     pub(super) facts: watch::Receiver<Facts>,
@@ -44,7 +44,10 @@ impl Node for Desk {
         let known = Known {
             node: &self.node,
             started: self.started,
-            leadership: leadership.map(|(lease, leadership)| (lease.as_str(), leadership.borrow().clone())),
+            leadership: leadership.map(|(lease, (leadership, story))| {
+                let (leadership, story) = (leadership.borrow().clone(), story.borrow().clone());
+                (lease.as_str(), leadership, story)
+            }),
             condition: self.condition.borrow().clone(),
             health: self.health.borrow().clone(),
             facts: self.facts.borrow().clone(),

@@ -17,8 +17,8 @@ use crate::bgp::SpeakerHandle;
 use crate::clock::{Timer, now};
 use crate::time::Instant;
 
-/// The file that stands for a drain that outlasts the process, beside the socket.
-const FILE: &str = "drained";
+/// The file beside the socket that stands for a drain which outlasts the process ends so.
+const EXTENSION: &str = "drained";
 
 /// Who wants the node to be empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -68,7 +68,7 @@ pub(super) struct Switch {
 impl Switch {
     /// A node that is drained if it was left so. `socket`: the control socket, beside which that is kept.
     pub(super) fn new(socket: Option<&Path>) -> Self {
-        let file = socket.map(|socket| socket.with_file_name(FILE));
+        let file = socket.map(|socket| socket.with_extension(EXTENSION));
         let mut drains = Drains::default();
         if file.as_deref().is_some_and(is_kept) {
             drains.change(now(), |drains| drains.by_hand = Some(Hand { persistent: true }));
@@ -225,7 +225,7 @@ mod tests {
         let switch = Switch::new(Some(&dir.0.join("gone").join("vipcast.sock")));
         let why = format!(
             "keep the drain in {}: No such file or directory (os error 2); nothing was changed",
-            dir.0.join("gone/drained").display()
+            dir.0.join("gone/vipcast.drained").display()
         );
         assert_eq!((switch.drain(true), by_hand(&switch)), (Err(why), None));
         assert_eq!((switch.drain(false), by_hand(&switch), switch.undrain()), (Ok(()), Some(false), Ok(())));

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::chronicle::Chronicle;
 use super::draining::Drains;
 use crate::bgp::{PeerKey, PeerStatus, Said, bfd};
-use crate::control::status::{self, Announced, Mode, Role, Since, Status, Unsendable, VERSION, seconds};
+use crate::control::status::{self, Announced, LastHolder, Mode, Role, Since, Status, Unsendable, VERSION, seconds};
 use crate::control::wall::{Moment, Utc};
+use crate::election::story::Story;
 use crate::election::{Condition, Fitness, Leadership};
 use crate::health::{Health, State};
 use crate::time::Instant;
@@ -18,7 +19,7 @@ pub(super) struct Known<'a> {
     pub(super) node: &'a str,
     pub(super) started: Instant,
     /// Namespace and name, and how the election stands; `None` without one.
-    pub(super) leadership: Option<(&'a str, Leadership)>,
+    pub(super) leadership: Option<(&'a str, Leadership, Story)>,
     pub(super) condition: Condition,
     pub(super) health: Health,
     pub(super) facts: Facts,
@@ -41,7 +42,11 @@ pub(super) fn report(known: &Known<'_>, moment: &Moment) -> Status {
         started: Since::new(known.started, moment),
         mode: if leadership.is_some() { Mode::Lease } else { Mode::Anycast },
         vips: vips(known, moment),
-        leadership: leadership.map(|(lease, leadership)| lead(known, lease, leadership, moment)),
+        leadership: leadership.map(|(lease, leadership, story)| status::Leadership {
+            last_holder: former(story),
+            handover: handover(leadership, story),
+            ..lead(known, lease, leadership, moment)
+        }),
         fitness: fitness(known, moment),
         drain: drain(known, moment),
         peers: known.peers.iter().map(|(key, peer)| of_peer(known, key, peer, moment)).collect(),
@@ -74,7 +79,7 @@ fn vips(known: &Known<'_>, moment: &Moment) -> Vec<status::Vip> {
 
 /// Why this node is to announce nothing.
 fn unwanted(known: &Known<'_>) -> String {
-    let holder = known.leadership.as_ref().and_then(|(_, leadership)| match leadership {
+    let holder = known.leadership.as_ref().and_then(|(_, leadership, _)| match leadership {
         Leadership::Follower { holder, .. } => holder.as_deref(),
         Leadership::Held { .. } => None,
     });
@@ -146,16 +151,23 @@ fn lead(known: &Known<'_>, lease: &str, leadership: &Leadership, moment: &Moment
         seconds_left: until.map(|until| seconds(until - moment.now)),
         since: Since::new(known.chronicle.leadership_since, moment),
         last_holder: None,
-        handover: handover(leadership),
+        handover: None,
     }
 }
 
-fn handover(leadership: &Leadership) -> Option<String> {
+fn former(story: &Story) -> Option<LastHolder> {
+    story.former.as_ref().map(|former| LastHolder { node: former.node.clone(), fenced: former.fenced })
+}
+
+fn handover(leadership: &Leadership, story: &Story) -> Option<String> {
     match leadership {
         Leadership::Held { successor: Some(successor), .. } => {
             Some(format!("{successor} has taken it over; this node speaks until that node's routes are out"))
         }
-        Leadership::Held { successor: None, .. } | Leadership::Follower { .. } => None,
+        Leadership::Held { successor: None, .. } => {
+            story.offered_to.as_ref().map(|to| format!("it is offered to {to}"))
+        }
+        Leadership::Follower { .. } => None,
     }
 }
 

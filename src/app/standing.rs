@@ -88,6 +88,7 @@ pub(super) fn stand(
     };
     let candidacy = Candidacy::new(lease.clone(), &config.node_name, id.clone(), endpoints.clone());
     let (election, releaser) = LeaseElection::new(lease, &config.node_name, id, endpoints, circumstances);
+    let story = election.story();
     let (leadership, leadership_rx) = watch::channel(Leadership::UNKNOWN);
     stations.spawn("the list of API endpoints", async move {
         keeper.run().await;
@@ -104,7 +105,7 @@ pub(super) fn stand(
         standby: config.bgp.standby.then(|| standby_prepend(config.bgp.as_path_fence)),
     };
     let follow = tokio::spawn(follow(leadership_rx.clone(), condition, facts, own)).abort_handle();
-    Lease { releaser, follow, leadership: leadership_rx, leaving }
+    Lease { releaser, follow, leadership: leadership_rx, story, leaving }
 }
 
 /// What other nodes hear of this one: how it is, and at the end that it leaves. Ends with what it hears itself.

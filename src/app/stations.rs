@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use super::Error;
 use crate::bgp::SpeakerHandle;
 use crate::clock::{now, sleep_until};
+use crate::election::story::Story;
 use crate::election::{Leadership, Releaser};
 use crate::vip::{Facts, Holder, Standing, Vip};
 
@@ -24,6 +25,8 @@ const UNBIND: Duration = Duration::from_millis(500);
 const UNBIND_EACH: Duration = Duration::from_millis(2);
 /// How long releasing the lease may take after that; a lease not released expires by itself.
 const RELEASE: Duration = Duration::from_secs(2);
+/// How long the stations may take to end after all that.
+const LAST: Duration = Duration::from_millis(200);
 /// The station that ends by itself when it is told to stop.
 pub(super) const SPEAKER: &str = "the BGP speaker";
 
@@ -47,6 +50,12 @@ impl Stations {
             Some(Ok((_, Err(error)))) => error,
             Some(Err(_)) | None => Error::StationEnded("a task"),
         }
+    }
+
+    /// Ends all: what they hold, the control socket's file among it, is given up.
+    pub(super) async fn end(mut self) {
+        // One that hangs does not keep the process.
+        let _ = tokio::time::timeout(LAST, self.0.shutdown()).await;
     }
 
     /// Waits until `name` has ended, or none is left.
@@ -78,6 +87,8 @@ pub(super) struct Lease {
     pub(super) follow: tokio::task::AbortHandle,
     /// How it stands.
     pub(super) leadership: watch::Receiver<Leadership>,
+    /// And how it came to that.
+    pub(super) story: watch::Receiver<Story>,
     /// Tells the other candidates that this one goes.
     pub(super) leaving: watch::Sender<bool>,
 }

@@ -17,6 +17,7 @@ use crate::config::LeaseConfig;
 use crate::election::elector::{Action, Attempt, Elector, Event, Input, Loss, Moment, WriteError};
 use crate::election::fence::{Fence, Notice};
 use crate::election::record::{MicroTime, Record};
+use crate::election::story::Story;
 use crate::election::{Candidate, Condition, Leadership};
 use crate::kube::{CallError, Endpoints, Refusal, Route};
 use crate::time::Instant;
@@ -55,6 +56,8 @@ pub struct LeaseElection {
     refused: Option<String>,
     /// Where a handover that was asked for ends.
     handed_over: watch::Sender<bool>,
+    /// For people.
+    story: watch::Sender<Story>,
 }
 
 /// What the end of this process asks of the election.
@@ -116,8 +119,15 @@ impl LeaseElection {
             other: None,
             refused: None,
             handed_over,
+            story: watch::Sender::default(),
         };
         (election, Releaser { order: order_tx, handed_over: handed_over_rx })
+    }
+
+    /// How the lease came to whoever holds it.
+    #[must_use]
+    pub fn story(&self) -> watch::Receiver<Story> {
+        self.story.subscribe()
     }
 
     /// Stands for election and publishes the leadership, until it was released through the [`Releaser`].
@@ -183,6 +193,7 @@ impl LeaseElection {
 
     fn take(&mut self, input: Input) {
         if let Input::Seen { record: Some(record), .. } | Input::Got { result: Ok(Some(record)), .. } = &input {
+            self.tell_story(|story| story.see(record));
             match record.spec.holder() {
                 Some(holder) if holder == self.identity => {}
                 Some(holder) => {
@@ -192,6 +203,14 @@ impl LeaseElection {
             }
         }
         self.elector.handle(moment(), input);
+    }
+
+    fn tell_story(&self, tell: impl FnOnce(&mut Story)) {
+        self.story.send_if_modified(|story| {
+            let before = story.clone();
+            tell(story);
+            *story != before
+        });
     }
 
     /// Says once what the API refuses.
@@ -221,6 +240,7 @@ impl LeaseElection {
                     if matches!(event, Event::HandedOver { .. }) {
                         self.handed_over.send_replace(true);
                     }
+                    self.tell_story(|story| story.hear(&event));
                     self.log(&event);
                 }
             }

@@ -8,6 +8,7 @@ pub mod fence;
 #[cfg(feature = "daemon")]
 mod lease;
 pub mod record;
+pub mod story;
 
 #[cfg(feature = "daemon")]
 pub use candidacy::Candidacy;

@@ -5,6 +5,7 @@ use crate::app::draining::Hand;
 use crate::bgp::adj_out::Unsendable as Why;
 use crate::bgp::fsm::StateName;
 use crate::control::events::{Event, Events, Kind};
+use crate::election::story::Former;
 
 const MOMENT: Moment = Moment { now: at(500), wall: Duration::from_secs(1_795_277_454) };
 
@@ -38,13 +39,22 @@ struct Node {
     peers: BTreeMap<PeerKey, PeerStatus>,
     drains: Drains,
     condition: Condition,
+    story: Story,
 }
 
 impl Node {
     fn new(standing: Standing, leadership: Option<Leadership>) -> Self {
         let peers = [(key(1), told())].into();
         let condition = Condition { fitness: Fitness::Fit, reason: String::new() };
-        Self { standing, leadership, bound: [vip()].into(), peers, drains: Drains::default(), condition }
+        Self {
+            standing,
+            leadership,
+            bound: [vip()].into(),
+            peers,
+            drains: Drains::default(),
+            condition,
+            story: Story::default(),
+        }
     }
 
     fn report(self) -> Status {
@@ -55,7 +65,7 @@ impl Node {
         let known = Known {
             node: "n1",
             started: at(100),
-            leadership: self.leadership.map(|leadership| ("kube-system/lock", leadership)),
+            leadership: self.leadership.map(|leadership| ("kube-system/lock", leadership, self.story)),
             condition: self.condition,
             health: Health::off(at(100)),
             facts,
@@ -145,6 +155,28 @@ fn a_holder_whose_peer_has_the_route() {
         events: vec![status::Event { at: since(490), kind: Kind::Peer, text: "something".to_owned() }],
     };
     assert_eq!(holder().report(), expected);
+}
+
+#[test]
+fn how_the_lease_came_here_and_where_it_goes() {
+    let former = Some(Former { node: "n2".to_owned(), fenced: false });
+    let story = Story { former, offered_to: Some("n3".to_owned()), ..Story::default() };
+    let said = |leadership: Leadership, story: Story| {
+        let node = Node { leadership: Some(leadership), story, ..holder() };
+        node.report().leadership.map(|leadership| (leadership.last_holder, leadership.handover)).unwrap()
+    };
+    let held = |successor: Option<&str>| Leadership::Held {
+        until: at(600),
+        term: 7,
+        prepend: 0,
+        successor: successor.map(str::to_owned),
+    };
+    let stranger = || Some(LastHolder { node: "n2".to_owned(), fenced: false });
+    assert_eq!(said(held(None), story.clone()), (stranger(), Some("it is offered to n3".to_owned())));
+    let taken = "n3 has taken it over; this node speaks until that node's routes are out".to_owned();
+    assert_eq!(said(held(Some("n3")), story.clone()), (stranger(), Some(taken)));
+    assert_eq!(said(Leadership::UNKNOWN, story), (stranger(), None));
+    assert_eq!(said(held(None), Story::default()), (None, None));
 }
 
 #[test]
