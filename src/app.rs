@@ -23,11 +23,12 @@ use crate::bgp::{Speaker, SpeakerHandle};
 use crate::clock::now;
 use crate::config::{Config, PeerConfig};
 use crate::control::Server;
-use crate::election::{Condition, Leadership};
+use crate::election::Condition;
 use crate::health::Health;
 use crate::net::{Addresses, Identity, router_id};
 use crate::shutdown::Signals;
 use crate::vip::{Facts, Vip};
+use chronicle::Election;
 use desk::Desk;
 use draining::Switch;
 pub use passwords::read_password_file;
@@ -87,6 +88,7 @@ async fn daemon(config: Config) -> Result<(), Error> {
     };
     tokio::spawn(signals.exit_at_next());
     node.drain(&mut stations).await;
+    stations.end().await;
     tracing::info!("left");
     ended
 }
@@ -146,7 +148,7 @@ async fn build(config: Config, stations: &mut Stations) -> Result<Node, Error> {
     let graceful_shutdown = config.bgp.peers.iter().filter_map(|peer| peer.graceful_shutdown).max().unwrap_or_default();
     stations.spawn("draining", draining::carry_out(switch.drains(), handle.clone(), graceful_shutdown, drained));
     cordon::watch(stations, &config, switch.drains());
-    let leadership = lease.as_ref().map(|lease| lease.leadership.clone());
+    let leadership = lease.as_ref().map(|lease| (lease.leadership.clone(), lease.story.clone()));
     let ends = Ends { leadership, condition, health, facts: facts.subscribe(), bound: bound.clone() };
     open_desk(&config, stations, ends, &handle, switch);
     Ok(Node { facts, bound, speaker: handle, graceful_shutdown, lease, gate })
@@ -154,7 +156,7 @@ async fn build(config: Config, stations: &mut Stations) -> Result<Node, Error> {
 
 /// What the control socket reads beside the speaker.
 struct Ends {
-    leadership: Option<watch::Receiver<Leadership>>,
+    leadership: Option<Election>,
     condition: watch::Receiver<Condition>,
     health: watch::Receiver<Health>,
     facts: watch::Receiver<Facts>,

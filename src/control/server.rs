@@ -20,10 +20,12 @@ use super::status::{Status, VERSION};
 const CONNECTIONS: usize = 8;
 /// So many wait in the kernel; more are refused.
 const BACKLOG: i32 = 16;
-/// How long one may take from its first byte to its last.
+/// How long one may take from the connection to the end of its answer.
 const DEADLINE: Duration = Duration::from_secs(5);
+/// And to the end of its request: who says nothing keeps a place from others for no longer.
+const SAY_WITHIN: Duration = Duration::from_secs(1);
 /// How often the socket is tried again where it could not be had, and seen to be still in its place.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// The node, as far as the socket is concerned.
 pub trait Node: Send + Sync + 'static {
@@ -109,7 +111,8 @@ impl<N: Node> Server<N> {
 
 /// One request, one answer.
 async fn answer<N: Node>(mut stream: UnixStream, node: Arc<N>) -> io::Result<()> {
-    let Some(line) = read_line(&mut stream).await? else { return Ok(()) };
+    let Ok(line) = tokio::time::timeout(SAY_WITHIN, read_line(&mut stream)).await else { return Ok(()) };
+    let Some(line) = line? else { return Ok(()) };
     let answer = obey(&line, node.as_ref());
     let mut bytes = serde_json::to_vec(&answer).unwrap_or_default();
     bytes.push(b'\n');
