@@ -10,7 +10,7 @@ use crate::clock;
 use crate::host::{Host, capture};
 use crate::lab::{Lab, NODE_AS, Net, VIP};
 use crate::parts::router::{Conf, Kind, Router};
-use crate::parts::vipcast::Spec;
+use crate::parts::vipcast::{self, Spec};
 use crate::process::Process;
 
 /// The VIP as routers see it.
@@ -156,6 +156,8 @@ impl Site {
                 node.ip(&format!("address del {address} dev lo"))?;
             }
             node.nft("flush ruleset")?;
+            // A drain that a failed scenario left.
+            let _ = std::fs::remove_file(vipcast::socket("vipcast", node).with_extension("drained"));
         }
         Ok(())
     }

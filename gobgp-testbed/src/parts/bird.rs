@@ -114,7 +114,7 @@ fn channels(neighbor: &Neighbor) -> String {
     neighbor.families.iter().map(channel).collect()
 }
 
-pub(super) fn query(host: &Host, words: &[&str]) -> Result<String> {
+pub(crate) fn query(host: &Host, words: &[&str]) -> Result<String> {
     let mut command = Command::new(debian("/usr/sbin/birdc", "bird2")?);
     capture(command.arg("-s").arg(socket(host)).args(words))
 }

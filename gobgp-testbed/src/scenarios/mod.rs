@@ -10,6 +10,7 @@ mod burden;
 mod commandline;
 mod conformance;
 mod contenders;
+mod control;
 mod expect;
 mod fabric;
 mod foretold;
@@ -487,5 +488,6 @@ fn all() -> impl Iterator<Item = &'static Scenario> {
         .chain(health::HEALTH)
         .chain(onlookers::ONLOOKERS)
         .chain(fabric::FABRIC)
+        .chain(control::ALL)
         .chain([&forms::FORMS])
 }
