@@ -99,7 +99,7 @@ impl Author {
         record.spec = Spec {
             holder: Some(self.identity.clone()),
             duration_seconds: Some(self.duration_seconds),
-            renew_time: Some(next(last, wall)),
+            renew_time: Some(later(last, wall)),
             ..kept
         };
         record.annotations.insert(TERM.to_owned(), term.to_string());
@@ -109,7 +109,7 @@ impl Author {
 
     /// Gives back what we hold, as client-go does: nobody, for one second. The annotations stay: the term is a floor.
     pub(super) fn release(held: &Record, wall: MicroTime) -> Record {
-        let at = next(held.spec.renew_time, wall);
+        let at = later(held.spec.renew_time, wall);
         let mut free = Record {
             spec: Spec {
                 holder: Some(String::new()),
@@ -140,7 +140,7 @@ fn forget_handover(record: &mut Record) {
 /// The wall clock, but in a later second than what stands there: client-go sees whole seconds only, and takes a value
 /// that it has seen before for a holder that does not renew. What is far ahead is some node's mistake, and need not stand
 /// for ever.
-fn next(last: Option<MicroTime>, wall: MicroTime) -> MicroTime {
+pub(super) fn later(last: Option<MicroTime>, wall: MicroTime) -> MicroTime {
     const FAR: u64 = 3600;
     let Some(last) = last else { return wall };
     match last.seconds().checked_sub(wall.seconds()) {

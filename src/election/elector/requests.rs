@@ -1,6 +1,6 @@
 //! What to ask of the API next, and what to write.
 
-use super::draft::{Author, Origin};
+use super::draft::{Author, Origin, later};
 use super::types::{Action, Attempt, Kind, Moment, Write};
 use super::{Elector, Leaving, OPEN, Past, View};
 use crate::election::record::Record;
@@ -78,6 +78,9 @@ impl Elector {
     /// What to write, if `want` is a write.
     fn draft(&self, at: Moment, want: Want) -> Option<(Record, Kind)> {
         let term = self.next_term(at);
+        // A write is known by its time: one that is not answered yet must not look like the next.
+        let unanswered = self.open.iter().filter_map(|write| write.record.spec.renew_time).max();
+        let at = Moment { wall: later(unanswered.filter(|written| at.wall <= *written), at.wall), ..at };
         match (want, &self.view) {
             (Want::Release, View::Ours(held)) => Some((Author::release(&held.record, at.wall), Kind::Release)),
             (Want::Renew, View::Ours(held)) => {
