@@ -89,7 +89,7 @@ impl World {
             // In order: by no more than what one process says at a time.
             it.noted_at = it.noted_at.max(self.now + delay);
             let at = it.noted_at;
-            self.at(at, Event::Noted { node: to, life, note });
+            self.at(at, Event::Noted { node: to, life, note: Box::new(note) });
         }
     }
 

@@ -65,6 +65,8 @@ pub(crate) struct Judge {
     pub highest: (u64, usize, u32),
     /// When the record's spec last changed.
     pub changed: Ms,
+    /// The node that the record names, and its term.
+    newest: Option<(usize, u64)>,
     /// Processes (node and life) that handed the lease over: they speak until their `until` at the latest.
     pub parted: Vec<(usize, u32)>,
     found: Option<Violation>,
@@ -80,6 +82,7 @@ impl Judge {
             object_fault: None,
             highest: (0, 0, 0),
             changed: 0,
+            newest: None,
             parted: Vec::new(),
             found: None,
         }
@@ -154,6 +157,11 @@ impl World {
         self.judge.object_fault.is_some_and(|fault| self.now <= fault + bound)
     }
 
+    /// The record is another one.
+    pub(crate) fn look_up_newest(&mut self) {
+        self.judge.newest = self.newest();
+    }
+
     /// The node that the record names, and its term.
     fn newest(&self) -> Option<(usize, u64)> {
         let object = self.api.object.as_ref()?;
@@ -163,7 +171,7 @@ impl World {
     }
 
     fn examine_newest(&mut self) {
-        let Some((newest, term)) = self.newest() else { return };
+        let Some((newest, term)) = self.judge.newest else { return };
         for index in 0..self.routers.len() {
             let router = &self.routers[index];
             let Some(best) = router.best.filter(|&best| best != newest) else { continue };
@@ -189,7 +197,7 @@ impl World {
     }
 
     fn examine_served(&mut self) {
-        let Some((newest, _)) = self.newest() else {
+        let Some((newest, _)) = self.judge.newest else {
             return self.violate(Promise::Served, "nobody holds the lease".to_owned());
         };
         let holds = match newest {

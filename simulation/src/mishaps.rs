@@ -95,6 +95,7 @@ impl World {
     /// Every watch is opened anew.
     fn object_broke(&mut self) {
         (self.judge.object_fault, self.judge.changed) = (Some(self.now), self.now);
+        self.look_up_newest();
         for node in 0..NODES {
             self.list(node);
         }

@@ -30,7 +30,7 @@ impl World {
         let there = if stormy && random.chance(api.late) { random.below(limit * 3) } else { random.below(20) };
         let silent = cut || lost(random);
         let back = if stormy && random.chance(api.late) { random.below(limit) } else { random.below(20) };
-        self.after(there, Event::Arrive { from, request, back: (!silent).then_some(back) });
+        self.after(there, Event::Arrive { from, request: Box::new(request), back: (!silent).then_some(back) });
     }
 
     pub(crate) fn arrive(&mut self, from: Asker, request: Request, back: Option<Ms>) {
@@ -42,12 +42,13 @@ impl World {
             self.announce();
         }
         if let Some(back) = back {
-            self.after(back, Event::Answer { from, answer });
+            self.after(back, Event::Answer { from, answer: Box::new(answer) });
         }
     }
 
     /// Tells every watch, each after its own lag, in order.
     pub(crate) fn announce(&mut self) {
+        self.look_up_newest();
         for node in 0..NODES {
             if self.now < self.nodes[node].stalled_until {
                 continue;
@@ -87,7 +88,7 @@ impl World {
         if it.elector.is_some() {
             it.watch_until = it.watch_until.max(self.now + lag);
             let (at, life) = (it.watch_until, it.life);
-            self.at(at, Event::Watch { node, life, version, record });
+            self.at(at, Event::Watch { node, life, version, record: record.map(Box::new) });
         }
     }
 

@@ -45,12 +45,12 @@ pub(crate) enum Event {
     },
     Arrive {
         from: Asker,
-        request: Request,
+        request: Box<Request>,
         back: Option<Ms>,
     },
     Answer {
         from: Asker,
-        answer: Answer,
+        answer: Box<Answer>,
     },
     Timeout {
         from: Asker,
@@ -60,7 +60,7 @@ pub(crate) enum Event {
         node: usize,
         life: u32,
         version: Version,
-        record: Option<Record>,
+        record: Option<Box<Record>>,
     },
     Relist {
         node: usize,
@@ -80,7 +80,7 @@ pub(crate) enum Event {
     Noted {
         node: usize,
         life: u32,
-        note: Note,
+        note: Box<Note>,
     },
     Candidates {
         node: usize,
@@ -286,10 +286,10 @@ impl World {
         match event {
             Event::Start { node, life } => self.start(node, life),
             Event::Due { node, life } => self.due(node, life),
-            Event::Arrive { from, request, back } => self.arrive(from, request, back),
-            Event::Answer { from, answer } => self.answer(from, answer),
+            Event::Arrive { from, request, back } => self.arrive(from, *request, back),
+            Event::Answer { from, answer } => self.answer(from, *answer),
             Event::Timeout { from, get } => self.time_out(from, get),
-            Event::Watch { node, life, version, record } => self.see(node, life, version, record),
+            Event::Watch { node, life, version, record } => self.see(node, life, version, record.map(|record| *record)),
             Event::Relist { node } => {
                 self.list(node);
                 self.list_candidates(node);
@@ -297,7 +297,7 @@ impl World {
             Event::Mishap(index) => self.mishap(self.plan[index]),
             Event::Assess { node, life } => self.assess(node, life),
             Event::Publish { node, life, again } => self.publish(node, life, again),
-            Event::Noted { node, life, note } => self.noted(node, life, note),
+            Event::Noted { node, life, note } => self.noted(node, life, *note),
             Event::Candidates { node, life } => self.candidates(node, life),
             Event::Leave { node, life, step } => self.leave(node, life, step),
             Event::Speak { node, life } => self.speak(node, life),
