@@ -34,6 +34,7 @@ mod restarts;
 mod rotation;
 mod sessions;
 mod source;
+mod standby;
 mod ttl;
 mod unnumbered;
 mod verdicts;
@@ -489,5 +490,6 @@ fn all() -> impl Iterator<Item = &'static Scenario> {
         .chain(onlookers::ONLOOKERS)
         .chain(fabric::FABRIC)
         .chain(control::ALL)
+        .chain(standby::STANDBY)
         .chain([&forms::FORMS])
 }
