@@ -1,6 +1,7 @@
 //! Scenario 45: the AS-path fence, where routes of several leaves meet and MED is not compared.
 
 mod holders;
+mod reach;
 
 use std::time::Duration;
 
@@ -20,6 +21,11 @@ pub(super) const FABRIC: &[Scenario] = &[
         run: Run::Site(|site| paths(site, Kind::Bird)),
     },
     Scenario { name: "45-fabric-frr", shows: "the same with FRR", run: Run::Site(|site| paths(site, Kind::Frr)) },
+    Scenario {
+        name: "45-reach",
+        shows: "a dead holder's route against the next one's, vipcast's and kube-vip's, inside an AS and between two, with ECMP on",
+        run: Run::Site(reach::reach),
+    },
     Scenario {
         name: "45-path-fence-bird",
         shows: "four holders cut off within one hold time: leaves and spine leave each at once; the fifth finds it spent",
