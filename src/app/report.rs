@@ -126,7 +126,8 @@ fn missing(known: &Known<'_>, vip: &Vip, bound: bool) -> Option<String> {
 
 fn lead(known: &Known<'_>, lease: &str, leadership: &Leadership, moment: &Moment) -> status::Leadership {
     let standby = match known.facts.standing {
-        Standing::Standby { until, .. } => Some(until),
+        // When its time is over it is silent, whatever it stood by for.
+        Standing::Standby { until, .. } => Some(until).filter(|until| moment.now < *until),
         Standing::Everyone
         | Standing::LastResort
         | Standing::Unfit

@@ -214,12 +214,12 @@ impl Own {
             Leadership::Held { until, term, prepend, .. } => {
                 Standing::Holder { until: *until, term: *term, prepend: *prepend }
             }
-            Leadership::Follower { holder: None, .. } => Standing::Follower(Holder::Unknown),
             Leadership::Follower { holder: Some(holder), .. } if *holder == self.name => {
                 Standing::Follower(Holder::Twin)
             }
-            Leadership::Follower { holder: Some(_), standby_until } => match (standby, *standby_until) {
+            Leadership::Follower { holder, standby_until } => match (standby, *standby_until) {
                 (Some(prepend), Some(until)) => Standing::Standby { until, prepend },
+                (None, _) | (_, None) if holder.is_none() => Standing::Follower(Holder::Unknown),
                 (None, _) | (_, None) => Standing::Follower(Holder::Elsewhere),
             },
         }
@@ -264,11 +264,9 @@ mod tests {
         let until = Instant::from_boot(Duration::from_secs(5));
         let fit = Fitness::Fit;
         let standing = [None, Some("n1"), Some("n2")].map(|holder| follower(Some(15), fit, holder, Some(until)));
-        let expected = [
-            Standing::Follower(Holder::Unknown),
-            Standing::Follower(Holder::Twin),
-            Standing::Standby { until, prepend: 15 },
-        ];
+        let standby = Standing::Standby { until, prepend: 15 };
+        // Nobody: the lease was just given back, or deleted.
+        let expected = [standby, Standing::Follower(Holder::Twin), standby];
         assert_eq!(standing, expected);
         let silent = Standing::Follower(Holder::Elsewhere);
         assert_eq!(follower(None, fit, Some("n2"), Some(until)), silent);

@@ -91,6 +91,8 @@ pub struct Elector {
     /// We let go of the lease, and speak until the next holder does.
     parting: Option<Parting>,
     fence: Fence,
+    /// Until when a standby may speak: see [`Leadership::Follower`].
+    standby_until: Option<Instant>,
     /// Writes that were sent and are not known to have failed.
     open: Vec<Write>,
     flying: Option<(Attempt, Instant)>,
@@ -122,6 +124,7 @@ impl Elector {
             offers: Offers::default(),
             parting: None,
             fence: Fence::default(),
+            standby_until: None,
             open: Vec::new(),
             flying: None,
             check: false,

@@ -66,7 +66,8 @@ pub enum Leadership {
         /// which includes what we held ourselves until it ran out.
         holder: Option<String>,
         /// Until when a standby may speak: the last change of the record that named another, live holder + the lease
-        /// duration + the time of one attempt to take it. `None`: no such holder is known.
+        /// duration + the time of one attempt to take it, also where the record names nobody since, or is gone. `None`:
+        /// no such holder is known.
         standby_until: Option<Instant>,
     },
     /// Ours.

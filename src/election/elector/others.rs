@@ -26,6 +26,13 @@ impl Elector {
             Some(_) if past == Past::Predecessor => now,
             Some(_) => now + wait,
         };
+        // Who takes the lease asks for it when it is free: until that is answered somebody must speak. One that was given
+        // back or deleted changes nothing about that.
+        self.standby_until = match holder {
+            None => self.standby_until,
+            Some(_) if ours_by_name => None,
+            Some(_) => Some(now + wait + self.config.retry_period),
+        };
         let holder = holder.map(str::to_owned);
         // Under our name and gone back: what we, or our predecessor, wrote before the restore.
         if ours_by_name && !first && !went_back {

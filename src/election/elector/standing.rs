@@ -29,14 +29,12 @@ impl Elector {
             View::Ours(Holding { until, term, .. }) if now < *until && self.is_candidate_or_holder() => {
                 Leadership::Held { until: *until, term: *term, prepend: self.fence.prepend(), successor: None }
             }
-            View::Theirs { record, free_at, .. } if !self.is_our_trace(record) => {
+            View::Theirs { record, .. } if !self.is_our_trace(record) => {
                 let holder = record.spec.holder().map(str::to_owned);
-                let other = holder.as_ref().is_some_and(|holder| *holder != self.author.identity);
-                // Who takes the lease asks for it when it is free: until that is answered somebody must speak.
-                let standby_until = other.then_some(*free_at + self.config.retry_period);
-                Leadership::Follower { standby_until, holder }
+                Leadership::Follower { holder, standby_until: self.standby_until }
             }
-            View::Unknown | View::Gone { .. } | View::Theirs { .. } | View::Ours(_) => Leadership::UNKNOWN,
+            View::Gone { .. } => Leadership::Follower { holder: None, standby_until: self.standby_until },
+            View::Unknown | View::Theirs { .. } | View::Ours(_) => Leadership::UNKNOWN,
         }
     }
 

@@ -174,3 +174,28 @@ fn an_empty_record_that_is_no_release_is_waited_out() {
     assert_eq!(handle(&mut e, 1100, got(2, Some(empty(9, "a")))), [free()]);
     assert_eq!(e.next_deadline(), Some(ms(15_000)));
 }
+
+#[test]
+fn a_standby_speaks_on_when_the_lease_is_given_back_or_deleted_until_another_may_have_it() {
+    let standing_by = |holder: Option<&str>, until| Leadership::Follower {
+        holder: holder.map(str::to_owned),
+        standby_until: Some(ms(until)),
+    };
+    let released = record(11, "", 1, 4000);
+    for after in [seen(released), gone(11)] {
+        let mut e = elector();
+        e.fitness = Fitness::Unknown;
+        assert_eq!(timeout(&mut e, 0), [get(1)]);
+        handle(&mut e, 100, got(1, Some(record(10, "node-b", 15, 0))));
+        // The lease of 15 s, and one attempt.
+        assert_eq!(e.leadership(ms(100)), standing_by(Some("node-b"), 17_100));
+        handle(&mut e, 4000, after);
+        assert_eq!(e.leadership(ms(4000)), standing_by(None, 17_100));
+    }
+    // What was free when it was seen first had no live holder.
+    let mut e = elector();
+    e.fitness = Fitness::Unknown;
+    timeout(&mut e, 0);
+    handle(&mut e, 100, got(1, Some(record(10, "", 1, 0))));
+    assert_eq!(e.leadership(ms(100)), nobody());
+}
