@@ -11,7 +11,7 @@ mod speaking;
 mod standing;
 mod stations;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -32,7 +32,7 @@ use chronicle::Election;
 use desk::Desk;
 use draining::Switch;
 pub use passwords::read_password_file;
-use stations::{Node, SPEAKER, Stations};
+use stations::{Lease, Node, SPEAKER, Stations};
 
 /// Why the daemon could not start, or had to stop.
 #[derive(Debug, thiserror::Error)]
@@ -128,6 +128,7 @@ async fn build(config: Config, stations: &mut Stations) -> Result<Node, Error> {
     let (facts, facts_rx) = watch::channel(standing::facts(&config));
     let (speaker, handle) = Speaker::new(speaking::settings(&config, id))?;
     let (announcer, routes, bound) = Announcer::new(addresses, leftover, facts_rx, handle.status());
+    let failures = announcer.failures();
     stations.spawn("the announcer", async move { announcer.run().await.map_err(Error::Io) });
     stations.spawn(SPEAKER, async move { speaker.run(routes).await.map_err(Error::Bgp) });
     let files = passwords::Files::of(&config);
@@ -148,8 +149,8 @@ async fn build(config: Config, stations: &mut Stations) -> Result<Node, Error> {
     let graceful_shutdown = config.bgp.peers.iter().filter_map(|peer| peer.graceful_shutdown).max().unwrap_or_default();
     stations.spawn("draining", draining::carry_out(switch.drains(), handle.clone(), graceful_shutdown, drained));
     cordon::watch(stations, &config, switch.drains());
-    let leadership = lease.as_ref().map(|lease| (lease.leadership.clone(), lease.story.clone()));
-    let ends = Ends { leadership, condition, health, facts: facts.subscribe(), bound: bound.clone() };
+    let leadership = lease.as_ref().map(Lease::election);
+    let ends = Ends { leadership, condition, health, failures, facts: facts.subscribe(), bound: bound.clone() };
     open_desk(&config, stations, ends, &handle, switch);
     Ok(Node { facts, bound, speaker: handle, graceful_shutdown, lease, gate })
 }
@@ -159,16 +160,17 @@ struct Ends {
     leadership: Option<Election>,
     condition: watch::Receiver<Condition>,
     health: watch::Receiver<Health>,
+    failures: watch::Receiver<BTreeMap<Vip, String>>,
     facts: watch::Receiver<Facts>,
     bound: watch::Receiver<BTreeSet<Vip>>,
 }
 
 /// Keeps the chronicle and answers on the control socket.
 fn open_desk(config: &Config, stations: &mut Stations, ends: Ends, speaker: &SpeakerHandle, switch: Switch) {
-    let Ends { leadership, condition, health, facts, bound } = ends;
+    let Ends { leadership, condition, health, failures, facts, bound } = ends;
     let drains = switch.drains().subscribe();
     let sources = chronicle::Sources {
-        leadership: leadership.clone(),
+        election: leadership.clone(),
         condition: condition.clone(),
         bound: bound.clone(),
         peers: speaker.status(),
@@ -181,9 +183,10 @@ fn open_desk(config: &Config, stations: &mut Stations, ends: Ends, speaker: &Spe
     let desk = Desk {
         node: config.node_name.clone(),
         started: now(),
-        leadership: lease.zip(leadership),
+        election: lease.zip(leadership),
         condition,
         health,
+        failures,
         facts,
         bound,
         speaker: speaker.clone(),

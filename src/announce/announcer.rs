@@ -68,6 +68,8 @@ pub struct Announcer<B, H> {
     held: H,
     routes: watch::Sender<RouteSet>,
     bound: watch::Sender<BTreeSet<Vip>>,
+    /// Why addresses are not bound that should be.
+    failures: watch::Sender<BTreeMap<Vip, String>>,
     leftover: BTreeSet<Vip>,
 }
 
@@ -81,7 +83,13 @@ impl<B: Binder, H: Held> Announcer<B, H> {
     ) -> (Self, watch::Receiver<RouteSet>, watch::Receiver<BTreeSet<Vip>>) {
         let (routes, routes_rx) = watch::channel(RouteSet::new());
         let (bound, bound_rx) = watch::channel(leftover.clone());
-        (Self { binder, facts, held, routes, bound, leftover }, routes_rx, bound_rx)
+        let failures = watch::Sender::default();
+        (Self { binder, facts, held, routes, bound, failures, leftover }, routes_rx, bound_rx)
+    }
+
+    /// Why addresses are not bound that should be.
+    pub fn failures(&self) -> watch::Receiver<BTreeMap<Vip, String>> {
+        self.failures.subscribe()
     }
 
     /// Runs until the facts' sender is gone.
@@ -139,10 +147,14 @@ impl<B: Binder, H: Held> Announcer<B, H> {
             return;
         }
         let mut there = self.bound.borrow().clone();
+        let mut failures = BTreeMap::new();
         match self.binder.bind(&addresses(&vips)).await {
             Ok(outcomes) => {
                 let mut new = Listed::new("address bound");
                 for (vip, outcome) in vips.iter().zip(outcomes) {
+                    if let Err(error) = &outcome {
+                        failures.insert(*vip, error.to_string());
+                    }
                     self.note_bound(&mut there, *vip, outcome, &mut new);
                 }
                 new.finish();
@@ -151,10 +163,22 @@ impl<B: Binder, H: Held> Announcer<B, H> {
                 tracing::error!(count = vips.len(), %error, "failed to bind addresses, so they are not announced from here");
                 for vip in &vips {
                     there.remove(vip);
+                    failures.insert(*vip, error.to_string());
                 }
             }
         }
+        self.set_failures(&vips, failures);
         self.set_bound(there);
+    }
+
+    /// What became of those that were tried.
+    fn set_failures(&self, tried: &[Vip], failures: BTreeMap<Vip, String>) {
+        self.failures.send_if_modified(|known| {
+            let before = known.clone();
+            known.retain(|vip, _| !tried.contains(vip));
+            known.extend(failures);
+            *known != before
+        });
     }
 
     fn note_bound(&mut self, there: &mut BTreeSet<Vip>, vip: Vip, outcome: Result<bool, B::Error>, new: &mut Listed) {

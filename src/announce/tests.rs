@@ -78,6 +78,7 @@ struct Bench {
     outstanding: watch::Sender<BTreeSet<ipnetwork::IpNetwork>>,
     routes: watch::Receiver<RouteSet>,
     bound: watch::Receiver<BTreeSet<Vip>>,
+    failures: watch::Receiver<BTreeMap<Vip, String>>,
 }
 
 fn bench(first: Facts, leftover: BTreeSet<Vip>, refuse: bool) -> Bench {
@@ -85,8 +86,9 @@ fn bench(first: Facts, leftover: BTreeSet<Vip>, refuse: bool) -> Bench {
     let (facts, facts_rx) = watch::channel(first);
     let (outstanding, outstanding_rx) = watch::channel(BTreeSet::new());
     let (announcer, routes, bound) = Announcer::new(notes.clone(), leftover, facts_rx, outstanding_rx);
+    let failures = announcer.failures();
     tokio::spawn(announcer.run());
-    Bench { notes, facts, outstanding, routes, bound }
+    Bench { notes, facts, outstanding, routes, bound, failures }
 }
 
 async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
@@ -138,6 +140,8 @@ async fn an_address_that_cannot_be_bound_is_never_announced() {
         }
     })
     .await;
+    let refused = BTreeMap::from([(vip(), "refused".to_owned())]);
+    soon("reason", bench.failures.wait_for(|failures| *failures == refused)).await.unwrap();
     bench.facts.send_replace(facts(Standing::Follower(Holder::Elsewhere)));
     bench.bound(false).await;
     assert_eq!(*bench.routes.borrow_and_update(), BTreeMap::new());

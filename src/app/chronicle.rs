@@ -11,15 +11,23 @@ use crate::bgp::{PeerKey, PeerStatus, Said};
 use crate::clock::now;
 use crate::control::events::{Event, Events, Kind};
 use crate::election::story::Story;
-use crate::election::{Condition, Fitness, Leadership};
+use crate::election::{Candidate, Condition, Fitness, Leadership};
 use crate::time::Instant;
 use crate::vip::Vip;
 
 /// More routes of one peer at once are only counted.
 const LISTED: usize = 3;
 
-/// How the election stands, and how it came to that.
-pub(super) type Election = (watch::Receiver<Leadership>, watch::Receiver<Story>);
+/// What there is to know of the election.
+#[derive(Clone, Debug)]
+pub(super) struct Election {
+    /// How it stands.
+    pub(super) leadership: watch::Receiver<Leadership>,
+    /// How it came to that.
+    pub(super) story: watch::Receiver<Story>,
+    /// Who else is fit to hold the lease, best first.
+    pub(super) candidates: watch::Receiver<Vec<Candidate>>,
+}
 
 /// What happened so far.
 #[derive(Clone, Debug)]
@@ -57,7 +65,7 @@ struct Session {
 /// What the stations publish.
 #[derive(Clone, Debug)]
 pub(super) struct Sources {
-    pub(super) leadership: Option<Election>,
+    pub(super) election: Option<Election>,
     pub(super) condition: watch::Receiver<Condition>,
     pub(super) bound: watch::Receiver<BTreeSet<Vip>>,
     pub(super) peers: watch::Receiver<BTreeMap<PeerKey, PeerStatus>>,
@@ -67,9 +75,9 @@ pub(super) struct Sources {
 impl Sources {
     fn scene(&mut self) -> Scene {
         let (mut successor, mut story) = (None, Story::default());
-        let leadership = self.leadership.as_mut().map(|(leadership, told)| {
-            told.borrow_and_update().clone_into(&mut story);
-            match &*leadership.borrow_and_update() {
+        let leadership = self.election.as_mut().map(|election| {
+            election.story.borrow_and_update().clone_into(&mut story);
+            match &*election.leadership.borrow_and_update() {
                 Leadership::Held { term, successor: taken, .. } => {
                     taken.clone_into(&mut successor);
                     Ok(*term)
@@ -87,8 +95,8 @@ impl Sources {
     /// Waits for anything new; `false` when that never comes.
     async fn changed(&mut self) -> bool {
         let leadership = async {
-            match &mut self.leadership {
-                Some((leadership, story)) => tokio::select! {
+            match &mut self.election {
+                Some(Election { leadership, story, .. }) => tokio::select! {
                     changed = leadership.changed() => changed,
                     changed = story.changed() => changed,
                 },
@@ -123,7 +131,7 @@ pub(super) fn begin() -> (watch::Sender<Chronicle>, watch::Receiver<Chronicle>) 
 
 /// Keeps the chronicle for as long as all stations run.
 pub(super) async fn keep(mut sources: Sources, chronicle: watch::Sender<Chronicle>) -> Result<(), Error> {
-    let mut before = Scene { leadership: sources.leadership.is_some().then_some(Err(None)), ..Scene::default() };
+    let mut before = Scene { leadership: sources.election.is_some().then_some(Err(None)), ..Scene::default() };
     loop {
         let after = sources.scene();
         let at = now();

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use super::chronicle::{Chronicle, Election};
 use super::draining::{Drains, Switch};
-use super::report::{Known, report};
+use super::report::{Elected, Known, report};
 use crate::bgp::{PeerKey, SpeakerHandle};
 use crate::clock::now;
 use crate::control::Node;
@@ -24,9 +24,11 @@ pub(super) struct Desk {
     pub(super) node: String,
     pub(super) started: Instant,
     /// Namespace and name, and the election.
-    pub(super) leadership: Option<(String, Election)>,
+    pub(super) election: Option<(String, Election)>,
     pub(super) condition: watch::Receiver<Condition>,
     pub(super) health: watch::Receiver<Health>,
+    /// Why addresses are not bound.
+    pub(super) failures: watch::Receiver<BTreeMap<Vip, String>>,
     pub(super) facts: watch::Receiver<Facts>,
     pub(super) bound: watch::Receiver<BTreeSet<Vip>>,
     pub(super) speaker: SpeakerHandle,
@@ -40,16 +42,19 @@ impl Node for Desk {
     fn status(&self) -> Status {
         // Copies: no station waits for this.
         let peers = self.speaker.status().borrow().clone();
-        let leadership = self.leadership.as_ref();
+        let election = self.election.as_ref();
         let known = Known {
             node: &self.node,
             started: self.started,
-            leadership: leadership.map(|(lease, (leadership, story))| {
-                let (leadership, story) = (leadership.borrow().clone(), story.borrow().clone());
-                (lease.as_str(), leadership, story)
+            election: election.map(|(lease, election)| Elected {
+                lease,
+                leadership: election.leadership.borrow().clone(),
+                story: election.story.borrow().clone(),
+                candidates: election.candidates.borrow().clone(),
             }),
             condition: self.condition.borrow().clone(),
             health: self.health.borrow().clone(),
+            failures: self.failures.borrow().clone(),
             facts: self.facts.borrow().clone(),
             bound: self.bound.borrow().clone(),
             peers: &peers,

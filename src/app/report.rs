@@ -8,7 +8,7 @@ use crate::bgp::{PeerKey, PeerStatus, Said, bfd};
 use crate::control::status::{self, Announced, LastHolder, Mode, Role, Since, Status, Unsendable, VERSION, seconds};
 use crate::control::wall::{Moment, Utc};
 use crate::election::story::Story;
-use crate::election::{Condition, Fitness, Leadership};
+use crate::election::{Candidate, Condition, Fitness, Leadership};
 use crate::health::{Health, State};
 use crate::time::Instant;
 use crate::vip::{Facts, Holder, Standing, Vip, desired};
@@ -18,10 +18,12 @@ use crate::vip::{Facts, Holder, Standing, Vip, desired};
 pub(super) struct Known<'a> {
     pub(super) node: &'a str,
     pub(super) started: Instant,
-    /// Namespace and name, and how the election stands; `None` without one.
-    pub(super) leadership: Option<(&'a str, Leadership, Story)>,
+    /// `None`: there is none.
+    pub(super) election: Option<Elected<'a>>,
     pub(super) condition: Condition,
     pub(super) health: Health,
+    /// Why addresses are not bound.
+    pub(super) failures: BTreeMap<Vip, String>,
     pub(super) facts: Facts,
     pub(super) bound: BTreeSet<Vip>,
     pub(super) peers: &'a BTreeMap<PeerKey, PeerStatus>,
@@ -31,22 +33,29 @@ pub(super) struct Known<'a> {
     pub(super) chronicle: Chronicle,
 }
 
+/// The election at that moment.
+#[derive(Debug)]
+pub(super) struct Elected<'a> {
+    /// Namespace and name.
+    pub(super) lease: &'a str,
+    pub(super) leadership: Leadership,
+    pub(super) story: Story,
+    /// Who else is fit, best first.
+    pub(super) candidates: Vec<Candidate>,
+}
+
 /// The document.
 pub(super) fn report(known: &Known<'_>, moment: &Moment) -> Status {
-    let leadership = known.leadership.as_ref();
+    let election = known.election.as_ref();
     Status {
         version: VERSION,
         vipcast: env!("CARGO_PKG_VERSION").to_owned(),
         node: known.node.to_owned(),
         time: Utc(moment.wall).to_string(),
         started: Since::new(known.started, moment),
-        mode: if leadership.is_some() { Mode::Lease } else { Mode::Anycast },
+        mode: if election.is_some() { Mode::Lease } else { Mode::Anycast },
         vips: vips(known, moment),
-        leadership: leadership.map(|(lease, leadership, story)| status::Leadership {
-            last_holder: former(story),
-            handover: handover(leadership, story),
-            ..lead(known, lease, leadership, moment)
-        }),
+        leadership: election.map(|election| lead(known, election, moment)),
         fitness: fitness(known, moment),
         drain: drain(known, moment),
         peers: known.peers.iter().map(|(key, peer)| of_peer(known, key, peer, moment)).collect(),
@@ -79,7 +88,7 @@ fn vips(known: &Known<'_>, moment: &Moment) -> Vec<status::Vip> {
 
 /// Why this node is to announce nothing.
 fn unwanted(known: &Known<'_>) -> String {
-    let holder = known.leadership.as_ref().and_then(|(_, leadership, _)| match leadership {
+    let holder = known.election.as_ref().and_then(|election| match &election.leadership {
         Leadership::Follower { holder, .. } => holder.as_deref(),
         Leadership::Held { .. } => None,
     });
@@ -94,7 +103,7 @@ fn unwanted(known: &Known<'_>) -> String {
             Some(holder) => format!("{holder} holds the lease"),
             None => "this node is leaving".to_owned(),
         },
-        Standing::Follower(Holder::Unknown) if known.leadership.is_none() => known.condition.reason.clone(),
+        Standing::Follower(Holder::Unknown) if known.election.is_none() => known.condition.reason.clone(),
         Standing::Follower(Holder::Unknown) => "nobody is known to hold the lease".to_owned(),
         Standing::Holder { .. } => "the lease was not renewed in time".to_owned(),
         Standing::Standby { .. } => "the holder was not seen to live for too long".to_owned(),
@@ -106,7 +115,10 @@ fn unwanted(known: &Known<'_>) -> String {
 /// Why peers do not have what they are to have; `None` if all have it.
 fn missing(known: &Known<'_>, vip: &Vip, bound: bool) -> Option<String> {
     if !bound {
-        return Some("the address is not bound yet; the log says why where that fails".to_owned());
+        return Some(match known.failures.get(vip) {
+            Some(error) => format!("failed to bind it here: {error}"),
+            None => "it is being bound".to_owned(),
+        });
     }
     let route = vip.network();
     let why = |key: &PeerKey, peer: &PeerStatus| {
@@ -124,7 +136,8 @@ fn missing(known: &Known<'_>, vip: &Vip, bound: bool) -> Option<String> {
     (!whys.is_empty()).then(|| whys.join("; "))
 }
 
-fn lead(known: &Known<'_>, lease: &str, leadership: &Leadership, moment: &Moment) -> status::Leadership {
+fn lead(known: &Known<'_>, election: &Elected<'_>, moment: &Moment) -> status::Leadership {
+    let Elected { lease, leadership, story, candidates } = election;
     let standby = match known.facts.standing {
         // When its time is over it is silent, whatever it stood by for.
         Standing::Standby { until, .. } => Some(until).filter(|until| moment.now < *until),
@@ -145,14 +158,15 @@ fn lead(known: &Known<'_>, lease: &str, leadership: &Leadership, moment: &Moment
         (Leadership::Follower { .. }, _) => Role::Follower,
     };
     status::Leadership {
-        lease: lease.to_owned(),
+        lease: (*lease).to_owned(),
         role,
         holder,
         term,
         seconds_left: until.map(|until| seconds(until - moment.now)),
         since: Since::new(known.chronicle.leadership_since, moment),
-        last_holder: None,
-        handover: None,
+        last_holder: former(story),
+        fit_others: candidates.iter().map(|candidate| candidate.node.clone()).collect(),
+        handover: handover(leadership, story),
     }
 }
 

@@ -81,7 +81,7 @@ pub(super) fn stand(
     let (leaving, leaving_rx) = watch::channel(false);
     let circumstances = Circumstances {
         condition: announcements.condition.clone(),
-        candidates: candidates_rx,
+        candidates: candidates_rx.clone(),
         announced: announced_rx,
         stale: stale_rx,
         fence: Fence::new(config.bgp.local_as, config.bgp.as_path_fence),
@@ -105,7 +105,7 @@ pub(super) fn stand(
         standby: config.bgp.standby.then(|| standby_prepend(config.bgp.as_path_fence)),
     };
     let follow = tokio::spawn(follow(leadership_rx.clone(), condition, facts, own)).abort_handle();
-    Lease { releaser, follow, leadership: leadership_rx, story, leaving }
+    Lease { releaser, follow, leadership: leadership_rx, story, candidates: candidates_rx, leaving }
 }
 
 /// What other nodes hear of this one: how it is, and at the end that it leaves. Ends with what it hears itself.

@@ -8,10 +8,11 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::Error;
+use super::chronicle::Election;
 use crate::bgp::SpeakerHandle;
 use crate::clock::{now, sleep_until};
 use crate::election::story::Story;
-use crate::election::{Leadership, Releaser};
+use crate::election::{Candidate, Leadership, Releaser};
 use crate::vip::{Facts, Holder, Standing, Vip};
 
 /// What peers are told when this node leaves in good order (RFC 9003).
@@ -89,8 +90,18 @@ pub(super) struct Lease {
     pub(super) leadership: watch::Receiver<Leadership>,
     /// And how it came to that.
     pub(super) story: watch::Receiver<Story>,
+    /// Who else is fit to hold it, best first.
+    pub(super) candidates: watch::Receiver<Vec<Candidate>>,
     /// Tells the other candidates that this one goes.
     pub(super) leaving: watch::Sender<bool>,
+}
+
+impl Lease {
+    /// What there is to know of it.
+    pub(super) fn election(&self) -> Election {
+        let (leadership, story, candidates) = (self.leadership.clone(), self.story.clone(), self.candidates.clone());
+        Election { leadership, story, candidates }
+    }
 }
 
 impl Node {

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::protocol::{Answer, Command, LONGEST_ANSWER, Request};
-use super::status::{Status, VERSION};
+use super::status::{Role, Status, VERSION};
 use crate::clock::now;
 
 /// How long an answer may take.
@@ -109,7 +109,12 @@ fn left(status: &Status) -> String {
         let vip = status.vips.iter().find(|vip| vip.bound)?;
         Some(format!("{} is still bound", vip.address))
     };
-    announced.or_else(bound).unwrap_or_else(|| "it is undrained again".to_owned())
+    let alone = || {
+        let leadership = status.leadership.as_ref()?;
+        let keeps = leadership.role == Role::Holder && leadership.fit_others.is_empty();
+        keeps.then(|| "it holds the lease, and no other node is known to be fit to take it".to_owned())
+    };
+    alone().or(announced).or_else(bound).unwrap_or_else(|| "it is undrained again".to_owned())
 }
 
 fn exchange(path: &Path, request: &Request) -> io::Result<Vec<u8>> {

@@ -118,6 +118,8 @@ pub struct Leadership {
     pub since: Since,
     /// Who held it before, of what this process saw.
     pub last_holder: Option<LastHolder>,
+    /// The other nodes that are known to be fit to hold it, best first.
+    pub fit_others: Vec<String>,
     /// A handover under way, as a sentence.
     pub handover: Option<String>,
 }

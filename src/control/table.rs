@@ -55,7 +55,7 @@ fn joined(state: String, reason: Option<String>) -> String {
 }
 
 fn leads(text: &mut Text, leadership: &Leadership, node: &str) {
-    let Leadership { lease, role, holder, term, seconds_left, since, last_holder, handover } = leadership;
+    let Leadership { lease, role, holder, term, seconds_left, since, last_holder, fit_others, handover } = leadership;
     let left = seconds_left.map(|left| format!(", {left:.1} s left")).unwrap_or_default();
     let term = term.map(|term| format!(", term {term}")).unwrap_or_default();
     let holder = holder.as_deref().unwrap_or("nobody, as far as is known here");
@@ -69,6 +69,11 @@ fn leads(text: &mut Text, leadership: &Leadership, node: &str) {
     if let Some(last) = last_holder {
         let fence = if last.fenced { "its routes lose against ours" } else { "no vipcast: its routes are not fenced" };
         text.field("", &format!("before: {} ({fence})", last.node));
+    }
+    if !fit_others.is_empty() {
+        text.field("", &format!("also fit: {}", fit_others.join(", ")));
+    } else if *role == Role::Holder {
+        text.field("", "no other node is known to be fit");
     }
     if let Some(handover) = handover {
         text.field("", handover);

@@ -295,16 +295,16 @@ fn status(site: &mut Site) -> Result<()> {
         format!("route: announced 10.88.0.40/32, fd88::40/128 to {}", to(Kind::Gobgpd)),
     ];
     ensure!(events == expected, "{events:#?} instead of {expected:#?}");
-    readable(&control)
+    readable(&control, &["10.77.0.1:179 spine 1", "none: every node announces (anycast)", "fd88::40/128 is not sent"])
 }
 
-/// The table fits a terminal of 100 columns and says the same.
-fn readable(control: &Control) -> Result<()> {
+/// The table fits a terminal of 100 columns and has these words; it is printed.
+fn readable(control: &Control, words: &[&str]) -> Result<()> {
     let said = control.run(&["status"])?;
     ensure!(said.code == 0 && said.err.is_empty(), "{said:?}");
     let wide: Vec<&str> = said.out.lines().filter(|line| line.chars().count() > 100).collect();
     ensure!(wide.is_empty(), "too wide: {wide:?}");
-    for words in ["10.77.0.1:179 spine 1", "none: every node announces (anycast)", "fd88::40/128 is not sent"] {
+    for words in words {
         ensure!(said.out.contains(words), "{words:?} is not in\n{}", said.out);
     }
     println!("{}", said.out.lines().map(|line| format!("    | {line}\n")).collect::<String>().trim_end());

@@ -40,6 +40,7 @@ struct Node {
     drains: Drains,
     condition: Condition,
     story: Story,
+    failures: BTreeMap<Vip, String>,
 }
 
 impl Node {
@@ -54,6 +55,7 @@ impl Node {
             drains: Drains::default(),
             condition,
             story: Story::default(),
+            failures: BTreeMap::new(),
         }
     }
 
@@ -65,9 +67,15 @@ impl Node {
         let known = Known {
             node: "n1",
             started: at(100),
-            leadership: self.leadership.map(|leadership| ("kube-system/lock", leadership, self.story)),
+            election: self.leadership.map(|leadership| Elected {
+                lease: "kube-system/lock",
+                leadership,
+                story: self.story,
+                candidates: vec![Candidate { node: "n3".to_owned(), instance: "n3/1f".to_owned() }],
+            }),
             condition: self.condition,
             health: Health::off(at(100)),
+            failures: self.failures,
             facts,
             bound: self.bound,
             peers: &self.peers,
@@ -124,6 +132,7 @@ fn a_holder_whose_peer_has_the_route() {
             seconds_left: Some(2.3),
             since: since(480),
             last_holder: None,
+            fit_others: vec!["n3".to_owned()],
             handover: None,
         }),
         fitness: status::Fitness { state: "unchecked".to_owned(), since: since(470), reason: None, last_error: None },
@@ -216,8 +225,10 @@ fn why_a_peer_does_not_have_what_it_should() {
     for (peer, why) in cases {
         assert_eq!(with(peer).as_deref(), why);
     }
-    let unbound = Node { bound: BTreeSet::new(), ..holder() }.why_not();
-    assert_eq!(unbound.as_deref(), Some("the address is not bound yet; the log says why where that fails"));
+    let unbound = |failures| Node { bound: BTreeSet::new(), failures, ..holder() }.why_not();
+    assert_eq!(unbound(BTreeMap::new()).as_deref(), Some("it is being bound"));
+    let failure = [(vip(), "no such device".to_owned())].into();
+    assert_eq!(unbound(failure).as_deref(), Some("failed to bind it here: no such device"));
 }
 
 #[test]

@@ -20,7 +20,9 @@ fn everything_there_can_be_said() {
 fn who_holds_the_lease() {
     let said = |change: fn(&mut Leadership)| {
         let mut status = example();
-        change(status.leadership.as_mut().unwrap());
+        let leadership = status.leadership.as_mut().unwrap();
+        leadership.fit_others.clear();
+        change(leadership);
         let text = render(&status);
         let (_, rest) = text.split_once("plndr-cp-lock: ").unwrap();
         let (said, _) = rest.split_once("\nhealth").unwrap();
@@ -59,6 +61,11 @@ fn who_holds_the_lease() {
             (leadership.term, leadership.seconds_left, leadership.last_holder) = (None, None, None);
         }),
         "held by another process on this node under its name, n1: stop one of them, since 6 min 39 s"
+    );
+    assert_eq!(
+        said(|leadership| (leadership.term, leadership.seconds_left, leadership.last_holder) =
+            (Some(7), Some(1.0), None)),
+        "held by this node, n1, term 7, 1.0 s left, since 6 min 39 s no other node is known to be fit"
     );
 }
 

@@ -1,11 +1,12 @@
 //! Under a lease.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
-use super::{Control, MASKED, peer, vip, with};
+use super::{Control, MASKED, Said, peer, readable, vip, with};
 use crate::clock;
 use crate::cluster::Cluster;
 use crate::lab::{VIP, node_address};
@@ -25,6 +26,7 @@ fn leadership(role: &str, holder: &str) -> Value {
         "seconds_left": held,
         "since": MASKED,
         "last_holder": null,
+        "fit_others": [if holder == "n1" && role == "holder" { "n2" } else { "n1" }],
         "handover": null,
     })
 }
@@ -59,17 +61,35 @@ pub(super) fn drain(cluster: &mut Cluster) -> Result<()> {
     let former = document.pointer("/leadership/last_holder").cloned().context("no last holder")?;
     ensure!(former == json!({"node": "n1", "fenced": true}), "{former}");
 
+    // Nobody is left to take it: the VIP stays where it is, and the command says why.
+    two.wait(began, "/leadership/fit_others", &json!([]))?;
+    let kept = Said {
+        code: 1,
+        out: String::new(),
+        err: "vipcast: failed to drain this node within 1 s: it holds the lease, and no other node is known to be fit \
+              to take it; it goes on, see vipcast status\n"
+            .to_owned(),
+    };
+    let said = two.run(&["drain", "--timeout", "1"])?;
+    ensure!(said == kept, "{said:?} instead of {kept:?}");
+    wait_paths(&bird, PREFIX, &[external(node_address(2), Some(fence(cluster)?.med))])?;
+    // As soon as somebody is, it goes on.
     one.order(&["undrain"], "n1 is not drained")?;
-    one.wait(began, "/fitness/state", &json!("fit"))?;
-    cluster.wait_holder("n2", std::time::Duration::ZERO).map(drop)
+    cluster.wait_holder("n1", SOON)?;
+    wait_paths(&bird, PREFIX, &[external(node_address(1), Some(fence(cluster)?.med))])?;
+    two.order(&["drain"], "n2 is drained: nothing is announced or bound here")?;
+    two.order(&["undrain"], "n2 is not drained")?;
+    two.wait(began, "/fitness/state", &json!("fit"))?;
+    cluster.wait_holder("n1", Duration::ZERO).map(drop)
 }
 
-fn leader_and_follower(one: &Control, two: &Control, began: std::time::Duration) -> Result<()> {
+fn leader_and_follower(one: &Control, two: &Control, began: Duration) -> Result<()> {
     let document = one.wait(began, "/vips/0", &vip("10.88.0.40", &[Kind::Bird]))?;
     let part = |document: &Value, name: &str| document.get(name).cloned().unwrap_or_default();
     let expected = (json!("lease"), leadership("holder", "n1"), json!([peer(Kind::Bird, &[PREFIX])]));
     let found = (part(&document, "mode"), part(&document, "leadership"), part(&document, "peers"));
     ensure!(found == expected, "{found:#?} instead of {expected:#?}");
+    readable(one, &["held by this node, n1, term ", "also fit: n2", "fit since"])?;
     let unwanted = json!({
         "wanted": false, "bound": false, "announced_to": [], "why_not": "n1 holds the lease",
     });
