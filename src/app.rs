@@ -27,7 +27,7 @@ use crate::election::Condition;
 use crate::health::Health;
 use crate::net::{Addresses, Identity, router_id};
 use crate::shutdown::Signals;
-use crate::vip::{Facts, Vip};
+use crate::vip::{Facts, Standing, Vip};
 use chronicle::Election;
 use desk::Desk;
 use draining::Switch;
@@ -85,12 +85,20 @@ async fn daemon(config: Config) -> Result<(), Error> {
             Err(error)
         }
         () = crate::shutdown::hang_on_demand() => Ok(()),
+        () = die_as_holder(node.facts.subscribe()) => Ok(()),
     };
     tokio::spawn(signals.exit_at_next());
     node.drain(&mut stations).await;
     stations.end().await;
     tracing::info!("left");
     ended
+}
+
+/// Test builds: once that is demanded, the process is gone the moment it becomes the holder.
+async fn die_as_holder(mut facts: watch::Receiver<Facts>) {
+    crate::shutdown::death_on_demand().await;
+    let _ = facts.wait_for(|facts| matches!(facts.standing, Standing::Holder { .. })).await;
+    crate::shutdown::die()
 }
 
 /// What this node is about to do, in one line.

@@ -60,3 +60,22 @@ pub async fn hang_on_demand() {
     }
     hang()
 }
+
+/// Never returns. Test builds (feature `test-faults`): at SIGUSR1 says so and returns, once.
+#[cfg(not(feature = "test-faults"))]
+pub async fn death_on_demand() {
+    std::future::pending().await
+}
+
+/// At SIGUSR1 this process is to die when it next becomes the holder.
+#[cfg(feature = "test-faults")]
+pub async fn death_on_demand() {
+    let Ok(mut demand) = signal(SignalKind::user_defined1()) else { return std::future::pending().await };
+    demand.recv().await;
+    tracing::warn!("dying at the next term, on demand");
+}
+
+/// Ends the process as SIGKILL would: nothing is withdrawn, unbound or released.
+pub fn die() -> ! {
+    std::process::exit(IMPATIENT)
+}

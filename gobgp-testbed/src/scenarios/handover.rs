@@ -1,8 +1,12 @@
 //! Scenario 42: the VIP moves in good order, and who uses it hardly notices.
 
+mod causes;
 mod control;
 mod crowd;
+mod faults;
 mod moves;
+
+pub use moves::handovers;
 
 use super::{Run, Scenario};
 
@@ -19,4 +23,34 @@ pub(super) const HANDOVERS: &[Scenario] = &[
         run: Run::Cluster(moves::sigterm_bird),
     },
     Scenario { name: "42-sigterm-frr", shows: "the same with FRR", run: Run::Cluster(moves::sigterm_frr) },
+    Scenario {
+        name: "42-drain",
+        shows: "vipcast drain on the leader: the same, and its own Lease says so",
+        run: Run::Cluster(causes::drained),
+    },
+    Scenario {
+        name: "42-unfit",
+        shows: "the leader's own API server dies: it renews through another until a fit node has the VIPs, without a gap",
+        run: Run::Cluster(causes::own_server_dead),
+    },
+    Scenario {
+        name: "42-dead-candidate",
+        shows: "the first candidate died a moment ago: the second one takes the lease, without a gap",
+        run: Run::Cluster(faults::dead_candidate),
+    },
+    Scenario {
+        name: "42-two-offers",
+        shows: "the first candidate stands still and wakes up too late: it takes nothing",
+        run: Run::Cluster(faults::two_offers),
+    },
+    Scenario {
+        name: "42-successor-dies",
+        shows: "the successor dies with the lease in its hand: silence shorter than the lease, then the third node",
+        run: Run::Cluster(faults::successor_dies),
+    },
+    Scenario {
+        name: "42-old-offer",
+        shows: "an offer that survived its holder under client-go: nobody takes the lease by it",
+        run: Run::Cluster(faults::old_offer),
+    },
 ];

@@ -11,6 +11,7 @@ mod commandline;
 mod conformance;
 mod contenders;
 mod control;
+mod crashes;
 mod expect;
 mod fabric;
 mod foretold;
@@ -43,6 +44,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
+pub use handover::handovers;
 pub use play::{list, play};
 
 use crate::cluster::Cluster;
@@ -484,6 +486,7 @@ fn all() -> impl Iterator<Item = &'static Scenario> {
     ALL.iter()
         .chain(themes)
         .chain(handover::HANDOVERS)
+        .chain(crashes::CRASHES)
         .chain(hard::HARD)
         .chain(foretold::FORETOLD)
         .chain(health::HEALTH)

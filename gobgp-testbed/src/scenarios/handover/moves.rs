@@ -10,10 +10,11 @@ use super::crowd::{Crowd, Toll};
 use crate::cluster::Cluster;
 use crate::lab::{VIP, VIP6, node_address, node_address6};
 use crate::parts::router::{Conf, Kind, Router};
+use crate::parts::visitor::Manner;
 use crate::process::Process;
 use crate::scenarios::SOON;
 use crate::scenarios::expect::{PREFIX6, figure};
-use crate::site::PREFIX;
+use crate::site::{PREFIX, Site, check_tools};
 use crate::{clock, wait};
 
 /// Within this time a silent connection must have been reset.
@@ -31,12 +32,16 @@ pub(super) struct Stage<'a> {
 impl<'a> Stage<'a> {
     /// n1 leads, n2 and n3 are fit, everybody is served.
     pub(super) fn build(cluster: &'a mut Cluster, kind: Kind) -> Result<Self> {
+        // Whoever carries the questions, BIRD's host carries the answers: see `Lab`.
+        cluster.site.router_host(Kind::Bird)?;
         let router = cluster.site.router(kind, Conf::new(kind))?;
         cluster.site.lab.client_via(kind.number())?;
         let mut vipcasts = BTreeMap::new();
-        for number in 1..=3 {
+        for (number, known) in [(1, 0), (2, 1), (3, 2)] {
             vipcasts.insert(number, start(cluster, &router, number)?);
             cluster.wait_holder("n1", SOON)?;
+            // One after the other: who was fit first comes first.
+            wait_known(vipcasts.get(&1).context("n1 runs no vipcast")?, known)?;
         }
         wait_best(&router, 1)?;
         let crowd = Crowd::gather(&cluster.site.lab, 1)?;
@@ -64,16 +69,7 @@ impl<'a> Stage<'a> {
 
     /// Waits until this node knows so many others that are fit.
     pub(super) fn wait_known(&self, number: u8, count: usize) -> Result<()> {
-        let vipcast = self.vipcast(number)?;
-        wait::until(&format!("n{number} to know {count} others that are fit"), SOON, || {
-            let said = vipcast.said();
-            let line = said.lines().rfind(|line| line.contains("other nodes fit to hold the lease"));
-            let nodes = line.and_then(|line| line.split("nodes=").nth(1)).unwrap_or_default();
-            let nodes = nodes.split(' ').next().unwrap_or_default().trim_matches('"');
-            let known = nodes.split(',').filter(|node| !node.is_empty()).count();
-            ensure!(known == count, "it knows {nodes:?}");
-            Ok(())
-        })
+        wait_known(self.vipcast(number)?, count)
     }
 
     /// Does what makes the leader go, and waits until another node serves everybody; what they felt.
@@ -99,6 +95,18 @@ impl<'a> Stage<'a> {
         }
         Ok(tolls)
     }
+}
+
+fn wait_known(vipcast: &Process, count: usize) -> Result<()> {
+    wait::until(&format!("vipcast to know {count} others that are fit"), SOON, || {
+        let said = vipcast.said();
+        let line = said.lines().rfind(|line| line.contains("other nodes fit to hold the lease"));
+        let nodes = line.and_then(|line| line.split("nodes=").nth(1)).unwrap_or_default();
+        let nodes = nodes.split(' ').next().unwrap_or_default().trim_matches('"');
+        let known = nodes.split(',').filter(|node| !node.is_empty()).count();
+        ensure!(known == count, "it knows {nodes:?}");
+        Ok(())
+    })
 }
 
 fn start(cluster: &mut Cluster, router: &Router, number: u8) -> Result<Rc<Process>> {
@@ -132,6 +140,51 @@ pub(super) fn leave(stage: &mut Stage<'_>, times: u32) -> Result<Vec<Toll>> {
         stage.settle()?;
     }
     Ok(tolls)
+}
+
+/// So many handovers by each router, and what they cost in all.
+///
+/// # Errors
+/// When one does not come off, or the cluster does not come up.
+pub fn handovers(times: u32) -> Result<()> {
+    check_tools()?;
+    let mut cluster = Cluster::start(Site::build()?)?;
+    for kind in [Kind::Bird, Kind::Frr] {
+        cluster.reset()?;
+        let tolls = leave(&mut Stage::build(&mut cluster, kind)?, times)?;
+        for family in ["IPv4", "IPv6"] {
+            summary(kind, family, &tolls.iter().filter(|toll| toll.family == family).collect::<Vec<_>>());
+        }
+    }
+    Ok(())
+}
+
+fn summary(kind: Kind, family: &str, tolls: &[&Toll]) {
+    let sum = |count: fn(&Toll) -> usize| tolls.iter().map(|toll| count(toll)).sum::<usize>();
+    let (times, worst) = (tolls.len(), tolls.iter().map(|toll| toll.lost).max().unwrap_or_default());
+    let millis = |time: Duration| time.as_secs_f64() * 1000.0;
+    println!(
+        "{kind} {family}: {times} handovers; of 500 questions a second {} lost in all, {worst} at worst; of {} new \
+         connections {} failed, {} reset",
+        sum(|toll| toll.lost),
+        sum(|toll| toll.came),
+        sum(|toll| toll.failed.len()),
+        sum(|toll| toll.cut.len()),
+    );
+    for manner in [Manner::Talking, Manner::Silent] {
+        let stays = tolls.iter().flat_map(|toll| &toll.stayed).filter(|(of, ..)| *of == manner);
+        let mut resets: Vec<(Duration, Duration)> = stays.map(|(_, out, back)| (*out, *back)).collect();
+        resets.sort();
+        let (Some(median), Some(last)) = (resets.get(resets.len() / 2), resets.last()) else { continue };
+        let slowest = resets.iter().map(|(_, back)| *back).max().unwrap_or_default();
+        println!(
+            "{kind} {family}: kept-alive connections ({manner:?}) reset {:.0} ms after SIGTERM in the median, {:.0} ms at \
+             worst; back {:.1} ms later at worst",
+            millis(median.0),
+            millis(last.0),
+            millis(slowest)
+        );
+    }
 }
 
 /// SIGTERM of the leader, three times.
