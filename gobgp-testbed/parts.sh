@@ -27,7 +27,11 @@ gcc             cc
 libc6-dev       /usr/include/unistd.h
 "
 # The services that packages of the list bring; none of them may run on this machine because of us.
-readonly SERVICES="bird2:bird frr:frr openbgpd:openbgpd exabgp:exabgp etcd-server:etcd nftables:nftables"
+readonly SERVICES="bird2:bird frr:frr openbgpd:openbgpd exabgp:exabgp etcd-server:etcd nftables:nftables keepalived:keepalived"
+# Compared with in `bench failover`, and needed by nothing else.
+readonly RIVALS="
+keepalived      /usr/sbin/keepalived
+"
 
 # ---- what must be there --------------------------------------------------------------------------------------------
 
@@ -64,11 +68,12 @@ try_namespace() {
         ip -n "$1" link add name try2 type bridge
 }
 
+# install_packages [LIST]: what of it, of PACKAGES where none is given, is missing.
 install_packages() {
     local package proof missing=()
     while read -r package proof; do
         [ -z "$package" ] || present "$proof" || missing+=("$package")
-    done <<<"$PACKAGES"
+    done <<<"${1:-$PACKAGES}"
     [ ${#missing[@]} -gt 0 ] || return 0
     type -P apt-get >/dev/null || die "these Debian packages, or what they hold, are missing: ${missing[*]}"
     [ "$(id -u)" -eq 0 ] || die "root is needed to install these Debian packages: ${missing[*]}"

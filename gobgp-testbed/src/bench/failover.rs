@@ -5,6 +5,7 @@
 
 mod case;
 mod document;
+mod keepalived;
 mod plot;
 mod samples;
 mod stage;
@@ -70,6 +71,10 @@ impl Plan {
         Ok(plan)
     }
 
+    fn wants(&self, contestant: &str) -> bool {
+        self.only.as_ref().is_none_or(|only| only == contestant)
+    }
+
     /// Whether its figures are fit for the documents.
     fn is_whole(&self) -> bool {
         let Self { speaker, runs, cases, only } = self;
@@ -87,9 +92,9 @@ impl Plan {
             let name = program.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
             all.push(Contestant { name, program, standby: false });
         }
-        let names: Vec<String> = all.iter().map(|one| one.name.clone()).collect();
-        all.retain(|one| self.only.as_ref().is_none_or(|only| *only == one.name));
-        ensure!(!all.is_empty(), "there is no contestant {:?}, only {names:?}", self.only);
+        let names: Vec<&str> = all.iter().map(|one| one.name.as_str()).chain([keepalived::NAME]).collect();
+        ensure!(names.iter().any(|name| self.wants(name)), "there is no contestant {:?}, only {names:?}", self.only);
+        all.retain(|one| self.wants(&one.name));
         Ok(all)
     }
 }
@@ -122,6 +127,11 @@ pub fn play(words: &[&str]) -> Result<()> {
                 samples.extend(taken.with_context(|| format!("failed to measure {case}, run {run}"))?);
             }
         }
+    }
+    if plan.wants(keepalived::NAME) && plan.cases.contains(&Case::CutOff) {
+        println!("{}:", keepalived::NAME);
+        cluster.reset()?;
+        samples.extend(keepalived::measure(&mut cluster.site, plan.runs).context("failed to measure keepalived")?);
     }
     println!("\n{}\n{}", document::tables(&samples, &foretold), samples::csv(&samples));
     if plan.is_whole() {

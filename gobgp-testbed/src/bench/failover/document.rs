@@ -22,6 +22,8 @@ comes back. *Foretold* is the worst case that `vipcast check` prints for this co
 
 \"With standby\" is `--bgpStandby` and BFD at 50 ms x 3 with both routers, without gobgpd, which is not given BFD here. The
 pings tell only how long the virtual IP is silent: what a control plane does meanwhile is Kubernetes' own affair.
+\"keepalived\" is VRRP with an advertisement every 50 ms on the same three nodes, its address in their network and reached
+through BIRD's host; both nodes own the address for as long as the cut lasts.
 
 ";
 
