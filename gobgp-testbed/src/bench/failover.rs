@@ -111,6 +111,10 @@ pub fn play(words: &[&str]) -> Result<()> {
     println!("{description}");
     let mut cluster = Cluster::start(Site::build()?)?;
     let (mut samples, mut foretold) = (Vec::new(), Vec::new());
+    if plan.wants(keepalived::NAME) && plan.cases.contains(&Case::CutOff) {
+        println!("{}:", keepalived::NAME);
+        samples.extend(keepalived::measure(&mut cluster.site, plan.runs).context("failed to measure keepalived")?);
+    }
     for contestant in &contestants {
         println!("{}:", contestant.name);
         cluster.reset()?;
@@ -118,25 +122,21 @@ pub fn play(words: &[&str]) -> Result<()> {
         if let Some(outlook) = stage.outlook()? {
             foretold.push((contestant.name.clone(), outlook));
         }
-        for case in &plan.cases {
-            for run in 1..=plan.runs {
+        // Case after case, again and again: what a machine does meanwhile is spread over all of them.
+        for run in 1..=plan.runs {
+            for case in &plan.cases {
                 let taken = stage.play(*case, run);
                 if taken.is_err() {
                     println!("{}", stage.report());
                 }
                 samples.extend(taken.with_context(|| format!("failed to measure {case}, run {run}"))?);
             }
+            if plan.is_whole() {
+                document::write(&description, &samples, &foretold)?;
+            }
         }
     }
-    if plan.wants(keepalived::NAME) && plan.cases.contains(&Case::CutOff) {
-        println!("{}:", keepalived::NAME);
-        cluster.reset()?;
-        samples.extend(keepalived::measure(&mut cluster.site, plan.runs).context("failed to measure keepalived")?);
-    }
     println!("\n{}\n{}", document::tables(&samples, &foretold), samples::csv(&samples));
-    if plan.is_whole() {
-        document::write(&description, &samples, &foretold)?;
-    }
     Ok(())
 }
 

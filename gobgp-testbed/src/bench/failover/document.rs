@@ -60,7 +60,7 @@ fn table(samples: &[Sample], program: &str, outlook: Option<&Outlook>) -> String
     let _ = writeln!(
         text,
         "\nAfter another node's first answer, until the old leader was back and all had settled, the old leader answered \
-         {strays} pings. The lease changed hands at most {moves} times a failure.\n"
+         {strays} pings. The lead changed hands at most {moves} times a failure.\n"
     );
     text
 }
@@ -94,7 +94,6 @@ pub(super) fn write(description: &str, samples: &[Sample], foretold: &[(String, 
     ];
     for (name, text) in files {
         std::fs::write(docs.join(name), text).with_context(|| format!("failed to write docs/{name}"))?;
-        println!("written: docs/{name}");
     }
     Ok(())
 }
@@ -129,7 +128,7 @@ mod tests {
 | uplink-silent | > 30000 (> 30000) |  | 2 | unbounded |
 
 After another node's first answer, until the old leader was back and all had settled, the old leader answered 2 pings. The \
-lease changed hands at most 3 times a failure.
+lead changed hands at most 3 times a failure.
 
 ";
         assert_eq!(tables(&samples, &[("vipcast".to_owned(), foretold)]), expected);

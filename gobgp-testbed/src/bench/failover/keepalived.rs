@@ -51,11 +51,12 @@ pub(super) fn measure(site: &mut Site, runs: u32) -> Result<Vec<Sample>> {
         let silence = next.as_ref().ok().map(|_| probe.silence(from, clock::now())).transpose()?;
         site.lab.heal_all()?;
         let then = settle(site)?;
+        sleep(AFTERWARDS);
         let strays = probe
             .answers()?
             .into_iter()
             .filter(|one| one.node == Some(master) && next.as_ref().is_ok_and(|next| one.received > *next));
-        let (strays, moves) = (strays.count(), u64::from(then != master));
+        let (strays, moves) = (strays.count(), if then == master { 2 } else { 1 });
         println!("  cut-off, run {run}: n{master}; {silence:?}; strays {strays}");
         let router = bird.name().to_owned();
         samples.push(Sample { program: NAME.to_owned(), case: Case::CutOff, router, run, silence, strays, moves });

@@ -19,7 +19,7 @@ pub(super) struct Sample {
     /// How many of the client's questions the old leader answered after another node's first answer, until it was back
     /// and all had settled.
     pub strays: usize,
-    /// How often the lease changed hands.
+    /// How often the lead changed hands.
     pub moves: u64,
 }
 
