@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use vipcast::election::candidates::{Note, PERIOD, Table};
 use vipcast::election::{Candidate, Fitness, instance};
 
+use crate::Broken;
 use crate::clock::Ms;
 use crate::plan::{NODES, millis};
 use crate::world::{Event, World, name};
@@ -54,7 +55,10 @@ impl World {
         if it.fitness != fitness {
             it.fitness = fitness;
             self.note(|| format!("node-{node} is {fitness:?}"));
-            self.with(node, life, |elector, at| elector.set_fitness(at, fitness));
+            // Who is drained does not wait.
+            let hasty = fitness == Fitness::Unfit && self.broken == Some(Broken::NoDwell);
+            let told = if hasty { Fitness::Drained } else { fitness };
+            self.with(node, life, |elector, at| elector.set_fitness(at, told));
             self.publish(node, life, false);
         }
     }
@@ -153,5 +157,14 @@ impl World {
         *end = until.max(*end);
         self.at(from, Event::Assess { node, life });
         self.at(until, Event::Assess { node, life });
+    }
+
+    /// Its gate is closed for just so long.
+    pub(crate) fn sicken(&mut self, node: usize, lasts: Ms) {
+        let it = &mut self.nodes[node];
+        it.unfit_until = self.now + lasts;
+        let life = it.life;
+        self.after(0, Event::Assess { node, life });
+        self.after(lasts, Event::Assess { node, life });
     }
 }

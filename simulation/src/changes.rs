@@ -1,12 +1,13 @@
 //! What a write to the Lease means, and whether it was due.
 
+use vipcast::election::elector::DWELL;
 use vipcast::election::instance;
 use vipcast::election::record::{OFFER, Record};
 
 use crate::clock::Ms;
 use crate::judge::{Promise, ROUNDING};
 use crate::node::Grant;
-use crate::plan::NODES;
+use crate::plan::{Faults, NODES, Whom, millis};
 use crate::speaking::GRACE;
 use crate::world::{Asker, Event, World, name};
 
@@ -29,6 +30,9 @@ impl World {
         }
         if before.map(|before| &before.spec) != Some(&object.spec) {
             self.judge.changed = self.now;
+        }
+        if object.is_acknowledged() && self.judge.acknowledged.is_none() {
+            self.judge.acknowledged = Some(self.now);
         }
         if from.node < NODES && holder == Some(&name(from.node)) {
             self.entitle(from, object.term().unwrap_or(0));
@@ -55,10 +59,14 @@ impl World {
 
     /// Another process holds the lease, or the same in another term.
     fn changed_hands(&mut self, from: Asker, before: Option<&Record>, object: &Record) {
+        self.judge.acknowledged = None;
         let Some(was) = before.and_then(|before| before.spec.holder()) else { return };
         let Some(before) = before else { return };
         if object.spec.holder().is_none() || from.node == NODES && was == name(NODES) {
             return;
+        }
+        if was != name(from.node) {
+            self.moved();
         }
         if self.is_handed_over(from, before) {
             let parted = (0..NODES).find(|&node| name(node) == was).map(|node| (node, self.nodes[node].life));
@@ -77,6 +85,19 @@ impl World {
                 self.now - self.judge.changed
             );
             self.violate(Promise::Taken, how);
+        }
+    }
+
+    /// The lease goes to another node.
+    fn moved(&mut self) {
+        let since = self.now - self.judge.moved;
+        (self.judge.moves, self.judge.moved) = (self.judge.moves + 1, self.now);
+        let least = millis(DWELL) * (1000 - FAST) / 1000;
+        let unsteady = self.setting.faults == Faults::Unsteady;
+        let alone = self.plan.iter().all(|mishap| mishap.whom == Whom::Node(0));
+        if unsteady && (since < least || (alone && self.judge.moves > 1)) {
+            let moves = self.judge.moves;
+            self.violate(Promise::Still, format!("the lease moves for the {moves}. time, {since} ms after the last"));
         }
     }
 

@@ -8,7 +8,7 @@ use vipcast::election::Leadership;
 use crate::clock::Ms;
 use crate::fabric::Reached;
 use crate::node::Grant;
-use crate::plan::{Fabric, NODES, Setting};
+use crate::plan::{Fabric, Faults, NODES, Setting};
 use crate::router::Route;
 use crate::speaking::GRACE;
 use crate::world::{World, name};
@@ -17,6 +17,9 @@ use crate::world::{World, name};
 pub(crate) const ROUNDING: Duration = Duration::from_millis(5);
 /// How long a thawed process needs until each of its tasks ran once.
 const THAW: Ms = 50;
+/// How long after its successor's word who handed over may announce: three quarters of a second, the word's way, and
+/// what clocks differ.
+const OVERLAP: Ms = 850;
 /// The longest lag of a watch.
 const LAG: Ms = 1500;
 
@@ -35,6 +38,11 @@ pub enum Promise {
     Taken,
     /// A router that hears the newest holder forwards to it.
     Newest,
+    /// Where nothing fails, every router always forwards to a node that has the address; who handed over falls silent in
+    /// time.
+    Lossless,
+    /// The lease moves no more often than the dwell time allows, and once where one node alone is unsteady.
+    Still,
     /// When all is calm, somebody holds the lease and every router forwards to it.
     Served,
 }
@@ -69,6 +77,13 @@ pub(crate) struct Judge {
     newest: Option<(usize, u64)>,
     /// Processes (node and life) that handed the lease over: they speak until their `until` at the latest.
     pub parted: Vec<(usize, u32)>,
+    /// Whether traffic found its way from everywhere once.
+    served: bool,
+    /// When the holder said that its routes are out.
+    pub acknowledged: Option<Ms>,
+    /// How often the lease went to another node, and when it last did.
+    pub moves: usize,
+    pub moved: Ms,
     found: Option<Violation>,
 }
 
@@ -84,6 +99,10 @@ impl Judge {
             changed: 0,
             newest: None,
             parted: Vec::new(),
+            served: false,
+            acknowledged: None,
+            moves: 0,
+            moved: 0,
             found: None,
         }
     }
@@ -112,6 +131,9 @@ impl World {
         self.examine_ends();
         self.examine_one();
         self.examine_newest();
+        if matches!(self.setting.faults, Faults::Orderly | Faults::Unsteady) {
+            self.examine_lossless();
+        }
         if self.now >= self.judge.settled {
             self.examine_served();
         }
@@ -213,6 +235,23 @@ impl World {
                 let how = format!("node {newest} holds the lease, and router {router} forwards to {reached:?}");
                 return self.violate(Promise::Served, how);
             }
+        }
+    }
+
+    fn examine_lossless(&mut self) {
+        let lost = (0..self.routers.len()).find(|&router| self.probe(router) == Reached::Nowhere);
+        // Where routes of two leaves tie at the spine, a leaf that loses its own route has none until the spine hears.
+        let tied = self.setting.fabric == Fabric::LeafSpine;
+        match (lost, self.judge.served && !tied) {
+            (Some(router), true) => {
+                self.violate(Promise::Lossless, format!("router {router} forwards to nobody who has the address"));
+            }
+            (Some(_), false) => {}
+            (None, _) => self.judge.served = true,
+        }
+        let late = self.judge.acknowledged.is_some_and(|at| self.now > at + OVERLAP);
+        if let Some(node) = (0..NODES).find(|&node| late && self.has_parted(node) && self.nodes[node].announces()) {
+            self.violate(Promise::Lossless, format!("node-{node} still announces, though its successor does"));
         }
     }
 }

@@ -61,16 +61,22 @@ pub enum Broken {
     EmptyHandover,
     /// An offer stands whoever wrote the record it is in.
     StaleOffer,
+    /// Who leaves withdraws, and then gives the lease back.
+    NoHandover,
+    /// An unfit holder hands over at once, however short it held.
+    NoDwell,
 }
 
 impl Broken {
     /// All of them, with their names.
-    pub const ALL: [(&str, Self); 5] = [
+    pub const ALL: [(&str, Self); 7] = [
         ("no-med-fence", Self::NoMedFence),
         ("no-until-check", Self::NoUntilCheck),
         ("until-from-answer", Self::UntilFromAnswer),
         ("empty-handover", Self::EmptyHandover),
         ("stale-offer", Self::StaleOffer),
+        ("no-handover", Self::NoHandover),
+        ("no-dwell", Self::NoDwell),
     ];
 }
 
@@ -87,7 +93,12 @@ impl FromStr for Broken {
 /// Which mishaps this seed has when nothing else is said.
 #[must_use]
 pub const fn faults(seed: u64) -> Faults {
-    if seed.is_multiple_of(3) { Faults::Object } else { Faults::Network }
+    match (seed % 16, seed % 128) {
+        (_, 127) => Faults::Unsteady,
+        (0..10, _) => Faults::Network,
+        (10..15, _) => Faults::Object,
+        _ => Faults::Orderly,
+    }
 }
 
 /// Plays a seed; gives the number of events.

@@ -16,7 +16,7 @@ simulate: vipcast's failover on a simulated clock
   simulate tell N                 says all that happens in it
 
 KIND is a defect made on purpose: no-med-fence, no-until-check, until-from-answer,
-empty-handover, stale-offer.
+empty-handover, stale-offer, no-handover, no-dwell.
 Exit code: 0 all promises held, 1 one was broken, 2 wrong words.";
 
 /// Seeds that a thread takes at a time.

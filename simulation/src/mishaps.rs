@@ -30,6 +30,7 @@ impl World {
             What::PowerLoss { back } => self.lose_power(node, back),
             What::Leave { back } => self.terminate(node, back),
             What::Unfit { lasts } => self.spoil(node, lasts, false),
+            What::Sick { lasts } => self.sicken(node, lasts),
             What::Drain { lasts } => self.spoil(node, lasts, true),
             What::Freeze { lasts } => self.freeze(node, lasts),
             What::Hang { lasts } => self.hang(node, lasts),

@@ -28,6 +28,10 @@ pub enum Faults {
     Network,
     /// Also the Lease object: it is deleted and restored.
     Object,
+    /// None: one node after the other leaves, is drained, or has an API server that fails.
+    Orderly,
+    /// API servers that answer every other check for ten minutes: one node's, or everybody's.
+    Unsteady,
 }
 
 /// How routers and nodes are wired.
@@ -95,7 +99,7 @@ impl Setting {
         let fabric = [Fabric::One, Fabric::Internal, Fabric::Pair, Fabric::LeafSpine][random.index(4)];
         let hold = [3000, 9000, 15_000][random.index(3)];
         let bfd = random.chance(30).then(|| random.between(150, 900));
-        let kube_vip = random.chance(30);
+        let kube_vip = random.chance(30) && matches!(faults, Faults::Network | Faults::Object);
         Self { faults, lease, fabric, hold, bfd, kube_vip }
     }
 
@@ -144,6 +148,10 @@ pub(crate) enum What {
     },
     /// Its API server fails.
     Unfit {
+        lasts: Ms,
+    },
+    /// The same, to the millisecond.
+    Sick {
         lasts: Ms,
     },
     /// Its operator wants it empty.
@@ -228,6 +236,15 @@ impl fmt::Display for Mishap {
 /// The mishaps of this seed, in order.
 pub(crate) fn mishaps(seed: u64, setting: &Setting) -> Vec<Mishap> {
     let mut random = Random::new(seed, 2);
+    match setting.faults {
+        Faults::Network | Faults::Object => wild(&mut random, setting),
+        Faults::Orderly => orderly(&mut random),
+        Faults::Unsteady => unsteady(&mut random),
+    }
+}
+
+/// Anything at any time.
+fn wild(random: &mut Random, setting: &Setting) -> Vec<Mishap> {
     let mut at = FIRST_MISHAP;
     let mut plan = Vec::new();
     while at < LAST_MISHAP {
@@ -236,12 +253,60 @@ pub(crate) fn mishaps(seed: u64, setting: &Setting) -> Vec<Mishap> {
             false if setting.kube_vip && random.chance(30) => Whom::Node(NODES),
             false => Whom::Node(random.index(NODES)),
         };
-        let what = what(&mut random, setting);
+        let what = what(random, setting);
         plan.push(Mishap { at, whom, what });
         if matches!(what, What::Leave { .. } | What::Unfit { .. } | What::Drain { .. }) && random.chance(30) {
-            disturb(&mut plan, &mut random, at);
+            disturb(&mut plan, random, at);
         }
         at += random.below(8000);
+    }
+    plan.sort_by_key(|mishap| mishap.at);
+    plan
+}
+
+/// One after the other, each with time to end.
+fn orderly(random: &mut Random) -> Vec<Mishap> {
+    const BETWEEN: Ms = 20_000;
+    let mut at = BETWEEN;
+    let plan = (0..4).map(|_| {
+        let whom = if random.chance(70) { Whom::Holder } else { Whom::Node(random.index(NODES)) };
+        let lasts = random.between(3000, 20_000);
+        let what = match random.below(8) {
+            0..3 => What::Leave { back: random.between(100, 5000) },
+            3 | 4 => What::Drain { lasts },
+            5 | 6 => What::Unfit { lasts },
+            _ => What::StepWallBack { by: random.below(20_000) },
+        };
+        let mishap = Mishap { at, whom, what };
+        at += what.lasts() + BETWEEN;
+        mishap
+    });
+    plan.collect()
+}
+
+/// Every check fails or not by a coin; three failures in a row make a node unfit, two successes fit again.
+fn unsteady(random: &mut Random) -> Vec<Mishap> {
+    const FROM: Ms = 25_000;
+    const LASTS: Ms = 600_000;
+    const PERIOD: Ms = 1000;
+    let nodes = if random.chance(50) { 1 } else { NODES };
+    let mut plan = Vec::new();
+    for node in 0..nodes {
+        let (mut fit, mut row, mut since) = (true, 0, 0);
+        let mut at = FROM + random.below(PERIOD);
+        while at < FROM + LASTS || !fit {
+            let good = at >= FROM + LASTS || random.chance(50);
+            row = if good == fit { 0 } else { row + 1 };
+            if row == if fit { 3 } else { 2 } {
+                if fit {
+                    since = at;
+                } else {
+                    plan.push(Mishap { at: since, whom: Whom::Node(node), what: What::Sick { lasts: at - since } });
+                }
+                (fit, row) = (!fit, 0);
+            }
+            at += PERIOD;
+        }
     }
     plan.sort_by_key(|mishap| mishap.at);
     plan
@@ -269,6 +334,7 @@ impl What {
             | Self::PowerLoss { back: lasts }
             | Self::Freeze { lasts }
             | Self::Drain { lasts }
+            | Self::Sick { lasts }
             | Self::Hang { lasts }
             | Self::StopClock { lasts }
             | Self::StallWatch { lasts }

@@ -12,7 +12,7 @@ use crate::node::Leaving;
 use crate::world::{Asker, Event, Leave, World, name};
 
 /// How long a process that leaves waits for another to take the lease.
-const HANDING_OVER: Ms = 20_000;
+const HANDING_OVER: Ms = 15_000;
 /// How long it gives its withdrawals and goodbyes.
 const GOODBYE: Ms = 1500;
 /// How long it tries to give the lease back.
@@ -71,6 +71,9 @@ impl World {
         self.nodes[node].leaving = Leaving::HandingOver;
         if self.broken == Some(Broken::EmptyHandover) {
             return self.empty(node, life);
+        }
+        if self.broken == Some(Broken::NoHandover) {
+            return self.leave(node, life, Leave::Withdraw);
         }
         self.after(HANDING_OVER, Event::Leave { node, life, step: Leave::Withdraw });
         self.with(node, life, Elector::hand_over);

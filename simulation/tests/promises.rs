@@ -60,3 +60,13 @@ fn through_an_empty_record_two_announce() {
 fn a_stale_offer_takes_the_lease_from_whoever_holds_it() {
     assert_eq!(found(Broken::StaleOffer), "Taken");
 }
+
+#[test]
+fn without_a_handover_traffic_is_lost() {
+    assert_eq!(found(Broken::NoHandover), "Lossless");
+}
+
+#[test]
+fn without_a_dwell_time_the_lease_goes_round() {
+    assert_eq!(found(Broken::NoDwell), "Still");
+}
