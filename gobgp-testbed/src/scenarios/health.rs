@@ -2,6 +2,7 @@
 
 mod anycast;
 mod claim;
+mod moves;
 
 use super::{Run, Scenario};
 
@@ -31,5 +32,30 @@ pub(super) const HEALTH: &[Scenario] = &[
         name: "40-unfit-claims-nothing",
         shows: "a free lease is not taken by a node whose API server is dead, and is once that is back",
         run: Run::Cluster(claim::never_while_unfit),
+    },
+    Scenario {
+        name: "40-unfit-leader",
+        shows: "the leader's own API server dies: handed over, nothing lost, no move back when it is well again",
+        run: Run::Cluster(moves::own_api),
+    },
+    Scenario {
+        name: "40-uplink",
+        shows: "the leader's uplink loses its carrier, its API link lives: handed over, no move back",
+        run: Run::Cluster(moves::uplink),
+    },
+    Scenario {
+        name: "40-none-fit",
+        shows: "all nodes unfit: the holder stays; the first that is fit again gets the lease",
+        run: Run::Cluster(moves::none_fit),
+    },
+    Scenario {
+        name: "40-one-flaps",
+        shows: "the leader's check fails every other time for 25 s, the others' are good: at most one move",
+        run: Run::Cluster(moves::one_flaps),
+    },
+    Scenario {
+        name: "40-all-flap",
+        shows: "all checks fail every other time: no more moves than the dwell time allows",
+        run: Run::Cluster(moves::all_flap),
     },
 ];

@@ -146,8 +146,13 @@ const ALL: &[Scenario] = &[
     },
     Scenario {
         name: "04-one-way",
-        shows: "the data network drops one direction: the hold timers clear the route, it comes back, the lease stays",
-        run: Run::Cluster(isolation::one_way),
+        shows: "what the leader sends is dropped: it hands over once no router hears it; the lease does not return",
+        run: Run::Cluster(isolation::one_way_out),
+    },
+    Scenario {
+        name: "04-one-way-in",
+        shows: "the same with what is sent to the leader",
+        run: Run::Cluster(isolation::one_way_in),
     },
     Scenario {
         name: "05-frozen",
