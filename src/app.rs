@@ -147,7 +147,8 @@ async fn build(config: Config, stations: &mut Stations) -> Result<Node, Error> {
     let drained = watch::Sender::new(switch.drains().borrow().is_carried_out);
     let (condition, health) = fitness::watch(stations, &config, handle.status(), drained.subscribe())?;
     let lease = config.election.clone().map(|lease| {
-        stations.spawn("the watch over hold times", speaking::warn_of_long_holds(handle.status(), lease.clone()));
+        stations
+            .spawn("the watch over hold times", speaking::warn_of_long_holds(handle.status(), lease.clone(), &config));
         let (bound, peers, condition) = (bound.clone(), handle.status(), condition.clone());
         let announcements = standing::Announcements { condition, bound, peers };
         standing::stand(stations, &config, lease, facts.clone(), announcements)

@@ -16,6 +16,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::host::Host;
 use crate::lab::{Net, VIP, node_address};
+use crate::parts::bfd::Bfd;
 use crate::parts::router::{Conf, Kind, Neighbor, Path, Router};
 use crate::parts::vipcast::Spec;
 use crate::site::{PREFIX, Site};
@@ -37,14 +38,16 @@ pub struct Fabric {
     /// Between them and the client.
     pub spine: Rc<Router>,
     nodes: Vec<Host>,
+    bfd: Option<Bfd>,
 }
 
 impl Fabric {
-    /// Wires and starts the three routers with this hold time; the client and the nodes go through them.
+    /// Wires and starts the three routers with this hold time, and BFD between leaves and nodes; the client and the nodes
+    /// go through them.
     ///
     /// # Errors
     /// When the kernel refuses something, or a router does not start.
-    pub fn build(site: &mut Site, kind: Kind, hold: u16) -> Result<Self> {
+    pub fn build(site: &mut Site, kind: Kind, hold: u16, bfd: Option<Bfd>) -> Result<Self> {
         // A router that believes a session alive finds out by its next KEEPALIVE that the node has forgotten it.
         let keepalive = Some(hold.min(KEEPALIVE * 3) / 3);
         let spine_host = site.lab.forwarding_host("spine", &[(Net::Client, SPINE)])?;
@@ -55,14 +58,15 @@ impl Fabric {
         let spine = site.router_on(&spine_host, kind, conf)?;
         let mut leaves = Vec::new();
         for (rack, host) in (1..).zip(leaf_hosts) {
-            let mut neighbors: Vec<_> = nodes_of(rack).iter().map(|&node| Neighbor::new(node_address(node))).collect();
+            let mut neighbors: Vec<_> =
+                nodes_of(rack).iter().map(|&node| Neighbor { bfd, ..Neighbor::new(node_address(node)) }).collect();
             neighbors.push(toward(up(rack, 2), SPINE_AS, true));
             let router_id = leaf_address(rack);
             let conf = Conf { asn: leaf_as(rack), router_id, hold, keepalive, neighbors, ..Conf::new(kind) };
             leaves.push(site.router_on(&host?, kind, conf)?);
         }
         let leaves: [Rc<Router>; 2] = leaves.try_into().ok().context("two leaves")?;
-        let fabric = Self { leaves, spine, nodes: site.lab.nodes.clone() };
+        let fabric = Self { leaves, spine, nodes: site.lab.nodes.clone(), bfd };
         for (node, number) in fabric.nodes.iter().zip(1..) {
             node.ip(&format!("route replace default via {}", leaf_address(rack_of(number))))?;
         }
@@ -77,7 +81,9 @@ impl Fabric {
     #[must_use]
     pub fn peered(&self, spec: Spec, node: u8) -> Spec {
         let rack = rack_of(node);
-        spec.peer(IpAddr::V4(leaf_address(rack)), leaf_as(rack), "", false)
+        let bfd =
+            self.bfd.map(|Bfd { tx, rx, multiplier }| format!(":::true;{rx};{tx};{multiplier}")).unwrap_or_default();
+        spec.peer_text(format!("{}:{}::false{bfd}", leaf_address(rack), leaf_as(rack)))
     }
 
     /// The leaf of a node's rack.

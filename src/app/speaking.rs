@@ -82,16 +82,26 @@ pub(super) fn descriptions(config: &Config) -> BTreeMap<PeerKey, String> {
     named.collect()
 }
 
-/// Says once a peer when its hold time keeps a dead holder's route longer than the next holder waits.
-pub(super) async fn warn_of_long_holds(
-    mut status: watch::Receiver<BTreeMap<PeerKey, PeerStatus>>,
+/// Says once a peer when its hold time keeps a dead holder's route longer than the next holder waits, and only metrics
+/// that it may not compare move the traffic.
+pub(super) fn warn_of_long_holds(
+    status: watch::Receiver<BTreeMap<PeerKey, PeerStatus>>,
     lease: LeaseConfig,
+    config: &Config,
+) -> impl Future<Output = Result<(), Error>> + Send + use<> {
+    let by_path = config.bgp.as_path_fence.is_some();
+    warn_of_holds(status, move |hold_time| stale(hold_time, &lease).filter(|_| hold_time.is_none() || !by_path))
+}
+
+async fn warn_of_holds(
+    mut status: watch::Receiver<BTreeMap<PeerKey, PeerStatus>>,
+    wrong: impl Fn(Option<Duration>) -> Option<String> + Send,
 ) -> Result<(), Error> {
     let mut warned = BTreeSet::new();
     loop {
         for (peer, status) in &*status.borrow_and_update() {
             let Some(negotiated) = status.negotiated.as_ref().filter(|_| status.established()) else { continue };
-            let Some(text) = stale(negotiated.hold_time, &lease) else { continue };
+            let Some(text) = wrong(negotiated.hold_time) else { continue };
             if warned.insert(peer.clone()) {
                 tracing::warn!(%peer, "{text}");
             }

@@ -55,7 +55,7 @@ const UNMOVED: Duration = Duration::from_secs(2);
 
 /// What the fence does in routers, shown without an election: the operator's metrics stand for those of terms.
 fn paths(site: &mut Site, kind: Kind) -> Result<()> {
-    let fabric = Fabric::build(site, kind, LONG_HOLD)?;
+    let fabric = Fabric::build(site, kind, LONG_HOLD, None)?;
     let announce = |site: &mut Site, node: u8, metrics: &str| {
         let spec = fabric.peered(site.spec(node, &[]), node).flag("bgpHoldTimer", LONG_HOLD);
         site.vipcast(node, &spec.flag("vipOptions", format!("*;{metrics}")))

@@ -9,6 +9,7 @@ use anyhow::{Context, Result, ensure};
 use super::bfd::{FAST, peer_text};
 use super::{Run, SOON, Scenario};
 use crate::cluster::Cluster;
+use crate::fabric::Fabric;
 use crate::lab::{Cut, Net, VIP, node_address};
 use crate::parts::probe::Probe;
 use crate::parts::router::{Conf, Kind, Neighbor, Path, Router};
@@ -26,6 +27,11 @@ pub(super) const STANDBY: &[Scenario] = &[
         name: "46-standby-frr",
         shows: "the same with FRR",
         run: Run::Cluster(|cluster| standby(cluster, Kind::Frr)),
+    },
+    Scenario {
+        name: "46-standby-fabric",
+        shows: "behind two leaves and a spine, BIRD and FRR: the holder cut off, a standby in the other rack serves at once",
+        run: Run::Cluster(|cluster| [Kind::Bird, Kind::Frr].into_iter().try_for_each(|kind| fabric(cluster, kind))),
     },
 ];
 
@@ -88,7 +94,7 @@ impl Field<'_> {
         let before = self.transitions(holder)?;
         let from = clock::now();
         self.deal(blow, holder)?;
-        let next = self.wait_other(holder)?;
+        let next = wait_other(self.cluster, holder, || self.expect_one_way())?;
         let moved = probe.wait_answer(next, clock::now(), SOON)?;
         std::thread::sleep(AFTERWARDS);
         let silence = probe.silence(from, clock::now())?;
@@ -130,17 +136,7 @@ impl Field<'_> {
         Ok(self.cluster.api(node)?.lease()?.context("there is no Lease")?.transitions())
     }
 
-    /// Waits until another node holds the lease; all the while the router forwards to one node at most.
-    fn wait_other(&self, holder: u8) -> Result<u8> {
-        let asked = if holder == 1 { 2 } else { 1 };
-        wait::until(&format!("another holder than n{holder}"), SOON * 2, || {
-            self.expect_one_way()?;
-            let lease = self.cluster.api(asked)?.lease()?.context("there is no Lease")?;
-            let next = lease.holder().strip_prefix('n').and_then(|number| number.parse().ok());
-            next.filter(|next| *next != holder).with_context(|| format!("it is held by {:?}", lease.holder()))
-        })
-    }
-
+    /// Fails for good where the router forwards to more than one node.
     fn expect_one_way(&self) -> Result<()> {
         let best = self.router.paths(PREFIX)?.into_iter().filter(|path| path.best).count();
         let installed = self.router.host().ip(&format!("route show {VIP}"))?;
@@ -168,4 +164,46 @@ impl Field<'_> {
             Blow::CutOff | Blow::UplinkDead => self.cluster.site.lab.heal_all(),
         }
     }
+}
+
+/// The holder in one rack, the standbys in the other, the AS-path fence on.
+fn fabric(cluster: &mut Cluster, kind: Kind) -> Result<()> {
+    cluster.reset()?;
+    let fabric = Fabric::build(&mut cluster.site, kind, HOLD, Some(FAST))?;
+    for node in 1..=3 {
+        let spec = fabric.peered(cluster.spec(node, &[])?, node).flag("bgpHoldTimer", HOLD);
+        cluster.site.vipcast(node, &spec.switch("bgpStandby").flag("bgpASPathFence", 3))?;
+        if node == 1 {
+            cluster.wait_holder("n1", SOON)?;
+        }
+        let leaf = fabric.leaf_of(node);
+        leaf.wait_bfd(node_address(node), "up", SOON, |session| session.is_up())?;
+        wait::until(&format!("n{node}'s path at its leaf"), SOON, || fabric.expect_standing(node, node == 1))?;
+    }
+    // Twelve prepends and two routers in between are still shorter than a standby's fifteen.
+    let before = fabric.wait_all_toward(1, SOON)?.map(|path| path.as_path.len());
+    ensure!(before == [13, 14, 15], "the paths at leaf, spine and other leaf have {before:?} ASes");
+    let probe = Probe::start(&cluster.site.lab.client, VIP.into(), PING)?;
+    probe.wait_answer(1, Duration::ZERO, SOON)?;
+    let from = clock::now();
+    let node = cluster.site.node(1)?.clone();
+    [Net::Data, Net::Management].into_iter().try_for_each(|net| cluster.site.lab.cut(&node, net, Cut::Both))?;
+    let next = wait_other(cluster, 1, || Ok(()))?;
+    probe.wait_answer(next, clock::now(), SOON)?;
+    std::thread::sleep(AFTERWARDS);
+    let silence = probe.silence(from, clock::now())?;
+    println!("    figure: a fabric of {kind}: silence {:.0} ms", silence.as_secs_f64() * 1000.0);
+    ensure!(silence < AT_ONCE, "{silence:?} of silence");
+    fabric.expect_all_toward(next).map(drop)
+}
+
+/// Waits until another node than this one, which may be out of reach, holds the lease; something must hold all the while.
+fn wait_other(cluster: &Cluster, holder: u8, holds: impl Fn() -> Result<()>) -> Result<u8> {
+    let asked = if holder == 1 { 2 } else { 1 };
+    wait::until(&format!("another holder than n{holder}"), SOON * 2, || {
+        holds()?;
+        let lease = cluster.api(asked)?.lease()?.context("there is no Lease")?;
+        let next = lease.holder().strip_prefix('n').and_then(|number| number.parse().ok());
+        next.filter(|next| *next != holder).with_context(|| format!("it is held by {:?}", lease.holder()))
+    })
 }

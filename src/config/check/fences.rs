@@ -4,7 +4,7 @@ use super::reader::Reader;
 use crate::config::options::{AS_PATH_FENCE, LEADER_ELECTION, STANDBY, Spec};
 use crate::config::outlook::by_router;
 use crate::config::scalar::decimal;
-use crate::config::{Config, PeerConfig};
+use crate::config::{Attributes, Config, PeerConfig};
 
 /// The AS-path fence's step; `Some(None)`: off.
 pub(super) fn as_path(r: &mut Reader<'_>) -> Option<Option<u8>> {
@@ -36,6 +36,7 @@ pub(super) fn fences(r: &mut Reader<'_>, config: &Config) {
     }
     if config.bgp.standby {
         config.bgp.peers.iter().filter(|peer| peer.bfd.is_none()).for_each(|peer| without_bfd(r, config, peer));
+        config.bgp.peers.iter().filter(|peer| is_level(config, peer)).for_each(|peer| level(r, peer));
     }
 }
 
@@ -51,6 +52,28 @@ fn inside_the_as(r: &mut Reader<'_>, config: &Config) {
         let text = "in our own AS, where nothing is prepended; there LOCAL_PREF makes the newest holder's route win";
         r.warn(&AS_PATH_FENCE, format!("{}: {text}", inside.join(", ")));
     }
+}
+
+/// Whether an operator's metrics make a standby's route as good as the holder's at this peer.
+fn is_level(config: &Config, peer: &PeerConfig) -> bool {
+    let of_vips = config.vips.iter().map(|vip| config.vip_attributes.get(vip));
+    let is_given = |of: fn(&Attributes) -> Option<u32>| {
+        let mut of_vips = of_vips.clone().map(|attributes| attributes.and_then(of));
+        of_vips.any(|given| given.or_else(|| of(&peer.attributes)).is_some())
+    };
+    let inside = peer.asn == Some(config.bgp.local_as);
+    inside && is_given(|attributes| attributes.med) && is_given(|attributes| attributes.local_pref)
+}
+
+fn level(r: &mut Reader<'_>, peer: &PeerConfig) {
+    r.warn(
+        &STANDBY,
+        format!(
+            "{}: med and local-pref are given for it, and nothing is prepended in our own AS: a standby's route is as good \
+             as the holder's there, so this router may take either; give one of the two at most",
+            peer.name()
+        ),
+    );
 }
 
 fn without_bfd(r: &mut Reader<'_>, config: &Config, peer: &PeerConfig) {

@@ -53,3 +53,23 @@ fn a_standby_without_bfd_waits_for_the_hold_time() {
     assert_eq!(warnings(&[LEASE, HOLD, peers, bfd, ("bgpStandby", "true")], &[]), [expected]);
     assert_eq!(warnings(&[LEASE, HOLD, ("bgpPeerOptions", "*;bfd"), ("bgpStandby", "true")], &[]), [""; 0]);
 }
+
+#[test]
+fn a_standby_as_good_as_the_holder_is_warned_of() {
+    let standby = ("bgpStandby", "true");
+    let peers = ("bgppeers", "10.0.0.1:65001,10.0.0.2:65000");
+    let said = |options: &str, of_vips: &[(&str, &str)]| {
+        let options = format!("*;bfd,{options}");
+        let flags = [&[LEASE, HOLD, standby, peers, ("bgpPeerOptions", &options)], of_vips].concat();
+        warnings(&flags, &[]).into_iter().filter(|text| text.starts_with(STANDBY)).collect::<Vec<_>>()
+    };
+    let expected = format!(
+        "{STANDBY}: 10.0.0.2:179: med and local-pref are given for it, and nothing is prepended in our own AS: a standby's \
+         route is as good as the holder's there, so this router may take either; give one of the two at most"
+    );
+    assert_eq!(said("10.0.0.2;med=5;local-pref=7", &[]), [expected.as_str()]);
+    assert_eq!(said("10.0.0.2;med=5", &[("vipOptions", "*;local-pref=7")]), [expected.as_str()]);
+    for one in ["10.0.0.2;med=5", "10.0.0.2;local-pref=7", "10.0.0.1;med=5;prepend=3"] {
+        assert_eq!(said(one, &[]), [""; 0], "{one}");
+    }
+}

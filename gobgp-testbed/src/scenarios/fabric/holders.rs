@@ -25,7 +25,7 @@ const MARGIN: u8 = 4;
 
 /// One holder after the other is cut off, all within one hold time.
 pub(super) fn fence(cluster: &mut Cluster, kind: Kind, take_overs: u8) -> Result<()> {
-    let fabric = Fabric::build(&mut cluster.site, kind, LONG_HOLD)?;
+    let fabric = Fabric::build(&mut cluster.site, kind, LONG_HOLD, None)?;
     let mut vipcasts = Vec::new();
     for node in 1..=3 {
         let spec = fabric.peered(cluster.spec(node, &[])?, node).flag("bgpASPathFence", 3);
