@@ -43,6 +43,8 @@ fn power_loss(cluster: &mut Cluster) -> Result<()> {
     let node = cluster.site.node(1)?.clone();
     let worst = foretold(&node, &spec, "node cut off or without power")?;
     let lost = clock::now();
+    // It must not live to see one link go before the other.
+    pair.one.freeze()?;
     cluster.site.lab.power_off(&node)?;
     pair.one.kill();
     cluster.servers.first_mut().context("no API server")?.kill();

@@ -235,6 +235,8 @@ impl<'a> Stage<'a> {
             }
             Case::CutOff => self.cut_off(&node),
             Case::PowerLoss => {
+                // It must not live to see one link go before the other.
+                self.speaker(leader)?.freeze()?;
                 self.cluster.site.lab.power_off(&node)?;
                 self.speaker(leader)?.kill();
                 self.server(leader)?.kill();
