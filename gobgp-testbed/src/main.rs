@@ -12,7 +12,8 @@ testbed: real routers, a real Kubernetes API and three nodes in network namespac
   testbed test [name ...]    all scenarios, or those whose name contains one of the words
   testbed bench [part ...]   the figures, medians of several runs; parts: start, table, idle
   testbed bench failover     what each failure of the leader costs the client, by two routers; writes docs/failover.* when
-                             all is tried (an hour): [--speaker PROGRAM] [--runs N] [--case NAME] [--only CONTESTANT]
+                             all is tried (an hour): [--speaker PROGRAM] [--runs N] [--case NAME] [--only CONTESTANT];
+                             --redraw alone: makes document and picture anew of docs/failover.csv
   testbed fixtures DIR [router ...]  what routers send, written to bgp-fixtures/ (DIR) with its meaning
   testbed bench bfd          how fast BFD notices a cut path, and what it costs (2 minutes)
   testbed bench bfd-soak     BFD beside busy processors for 10 minutes, with real-time scheduling and without

@@ -12,7 +12,7 @@ use super::{Config, HealthConfig, LeaseConfig, PeerConfig};
 pub const ROUTER_SLACK: u32 = 2;
 /// From when a node may take the lease to the router's use of its route: a write to the API, an address, an UPDATE.
 const TAKE_OVER: Duration = Duration::from_millis(300);
-/// What a router takes to turn to another path after a session ended.
+/// What a router takes to turn to another path, and the client's packets with it.
 const TURN: Duration = Duration::from_millis(100);
 /// From when a holder is not fit to the successor's route: an offer, a take-over.
 const HAND_OVER: Duration = Duration::from_millis(600);
@@ -78,7 +78,6 @@ impl Outage {
 impl fmt::Display for Outage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::AtMost(Duration::ZERO) => f.pad("none"),
             Self::AtMost(time) => f.pad(&seconds(*time)),
             Self::Unbounded => f.pad("unbounded"),
         }
@@ -209,7 +208,7 @@ fn anycast(slowest: &Router) -> Vec<Prospect> {
     let silent = slowest.alone();
     let row = |failure, worst, how: &str| Prospect { failure, worst, how: how.to_owned() };
     vec![
-        row(Failure::Stopped, Outage::AtMost(Duration::ZERO), "withdrawn while the address still answers"),
+        row(Failure::Stopped, Outage::AtMost(TURN), "withdrawn while the address still answers"),
         row(Failure::Killed, Outage::AtMost(TURN), &format!("its sessions close at once; {at_once}")),
         row(Failure::Frozen, silent, &gone),
         row(Failure::CutOff, silent, &gone),
@@ -235,7 +234,7 @@ impl Holder<'_> {
         let handed = "the lease is handed to a node that routers hear";
         let stopped = Prospect {
             failure: Failure::Stopped,
-            worst: Outage::AtMost(Duration::ZERO),
+            worst: Outage::AtMost(TURN),
             how: "the next node announces before this one withdraws, where another vipcast is fit".to_owned(),
         };
         let noticed = format!("noticed by {}, then {handed}", self.ours.by);

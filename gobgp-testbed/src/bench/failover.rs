@@ -4,6 +4,7 @@
 //! Lease says who leads, the routers' tables and the clients' pings say the rest.
 
 mod case;
+mod contestant;
 mod document;
 mod keepalived;
 mod plot;
@@ -16,25 +17,16 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::cluster::Cluster;
-use crate::paths;
+use crate::parts::outlook::Outlook;
 use crate::site::{Site, check_tools};
 use case::Case;
+use contestant::Contestant;
 use stage::Stage;
 
 /// How often each case is played, unless told otherwise.
 const RUNS: u32 = 10;
 /// A silence that has not ended by then is not waited for.
 const LIMIT: Duration = Duration::from_secs(30);
-
-/// Who is on the nodes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Contestant {
-    /// What the tables call it.
-    name: String,
-    program: PathBuf,
-    /// Whether those who do not lead announce too, and BFD tells the routers who died.
-    standby: bool,
-}
 
 /// What is to be tried.
 #[derive(Debug, PartialEq, Eq)]
@@ -82,11 +74,7 @@ impl Plan {
     }
 
     fn contestants(&self) -> Result<Vec<Contestant>> {
-        let program = paths::vipcast()?;
-        let mut all = vec![
-            Contestant { name: "vipcast".to_owned(), program: program.clone(), standby: false },
-            Contestant { name: "vipcast with standby".to_owned(), program, standby: true },
-        ];
+        let mut all = Contestant::vipcasts()?;
         if let Some(speaker) = &self.speaker {
             let program = speaker.canonicalize().with_context(|| format!("failed to find {}", speaker.display()))?;
             let name = program.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
@@ -99,18 +87,28 @@ impl Plan {
     }
 }
 
-/// Plays the cases and prints tables and CSV; writes `docs/failover.*` where everything was tried.
+/// What vipcast says beforehand, by contestant.
+fn foretold() -> Result<Vec<(String, Outlook)>> {
+    Contestant::vipcasts()?.into_iter().map(|one| Ok((one.name.clone(), one.outlook()?))).collect()
+}
+
+/// Plays the cases and prints tables and CSV; writes `docs/failover.*` where everything was tried. `--redraw` alone
+/// plays nothing: it makes document and picture anew of the samples in `docs/failover.csv`.
 ///
 /// # Errors
 /// When the words are none of its own, or the nodes do not come to rest between two failures.
 pub fn play(words: &[&str]) -> Result<()> {
+    if words == ["--redraw"] {
+        return document::redraw(&foretold()?);
+    }
     let plan = Plan::read(words)?;
     let contestants = plan.contestants()?;
     check_tools()?;
     let description = super::description()?;
     println!("{description}");
     let mut cluster = Cluster::start(Site::build()?)?;
-    let (mut samples, mut foretold) = (Vec::new(), Vec::new());
+    let mut samples = Vec::new();
+    let foretold = foretold()?;
     if plan.wants(keepalived::NAME) && plan.cases.contains(&Case::CutOff) {
         println!("{}:", keepalived::NAME);
         samples.extend(keepalived::measure(&mut cluster.site, plan.runs).context("failed to measure keepalived")?);
@@ -119,9 +117,6 @@ pub fn play(words: &[&str]) -> Result<()> {
         println!("{}:", contestant.name);
         cluster.reset()?;
         let mut stage = Stage::start(&mut cluster, contestant)?;
-        if let Some(outlook) = stage.outlook()? {
-            foretold.push((contestant.name.clone(), outlook));
-        }
         // Case after case, again and again: what a machine does meanwhile is spread over all of them.
         for run in 1..=plan.runs {
             for case in &plan.cases {

@@ -24,7 +24,7 @@ fn without_election_the_routers_notice() {
     assert_eq!(
         rows(&[("bgpHoldTimer", "9")]),
         [
-            row(Failure::Stopped, 0, "withdrawn while the address still answers"),
+            row(Failure::Stopped, 100, "withdrawn while the address still answers"),
             row(Failure::Killed, 100, "its sessions close at once; the routers go on with the other nodes"),
             row(Failure::Frozen, 18_100, gone),
             row(Failure::CutOff, 18_100, gone),
@@ -48,7 +48,7 @@ fn under_a_lease_its_duration_counts_and_the_hold_time_for_a_silent_uplink_alone
         [
             row(
                 Failure::Stopped,
-                0,
+                100,
                 "the next node announces before this one withdraws, where another vipcast is fit".to_owned()
             ),
             row(Failure::Killed, 5_300, format!("its sessions close at once; {lease}")),
@@ -71,7 +71,7 @@ fn where_the_fence_is_off_the_routers_timers_count() {
     let of = |options: &str| worst(&[LEASE, two, ("bgpHoldTimer", "9"), ("bgpPeerOptions", options)]);
     let row = |failure, worst| (failure, Some(worst));
     let fenced = [
-        row(Failure::Stopped, 0),
+        row(Failure::Stopped, 100),
         row(Failure::Killed, 5_300),
         row(Failure::Frozen, 5_300),
         row(Failure::CutOff, 5_300),
@@ -107,7 +107,7 @@ fn what_no_timer_ends_is_unbounded() {
     assert_eq!(
         worst(&[LEASE, zero]),
         [
-            row(Failure::Stopped, Some(0)),
+            row(Failure::Stopped, Some(100)),
             row(Failure::Killed, Some(5_300)),
             row(Failure::Frozen, Some(5_300)),
             row(Failure::CutOff, Some(5_300)),
@@ -137,13 +137,13 @@ fn the_slowest_peer_counts_and_bfd_only_where_it_is_the_faster() {
 fn the_table_is_one_line_a_failure() {
     let how = |text: &str| text.to_owned();
     let rows = [
-        Prospect { failure: Failure::Stopped, worst: Outage::AtMost(Duration::ZERO), how: how("a") },
+        Prospect { failure: Failure::Stopped, worst: Outage::AtMost(TURN), how: how("a") },
         Prospect { failure: Failure::NoCarrier, worst: Outage::AtMost(Duration::from_millis(5_300)), how: how("b") },
         Prospect { failure: Failure::UplinkSilent, worst: Outage::Unbounded, how: how("c") },
     ];
     let expected = "\
 what happens when                      silent for  how it ends
-vipcast stopped (SIGTERM)                    none  a
+vipcast stopped (SIGTERM)                   0.1 s  a
 uplink without carrier, API in reach        5.3 s  b
 uplink silently lost, API in reach      unbounded  c
 
@@ -162,7 +162,11 @@ fn a_standby_takes_over_as_soon_as_the_router_notices() {
     assert_eq!(
         rows(&[LEASE, standby, BFD]),
         [
-            row(Failure::Stopped, 0, "the next node announces before this one withdraws, where another vipcast is fit"),
+            row(
+                Failure::Stopped,
+                100,
+                "the next node announces before this one withdraws, where another vipcast is fit"
+            ),
             row(Failure::Killed, 100, &format!("its sessions close at once; {turn}")),
             row(Failure::Frozen, 250, noticed),
             row(Failure::CutOff, 250, noticed),
@@ -179,7 +183,7 @@ fn a_standby_takes_over_as_soon_as_the_router_notices() {
     // Where no BFD tells the router, the lease and the hold time of the holder are sooner than that of the router.
     let without = worst(&[LEASE, standby, ("bgpHoldTimer", "9")]);
     let millis: Vec<_> = without.into_iter().filter_map(|(_, worst)| worst).collect();
-    assert_eq!(millis, [0, 100, 5_300, 5_300, 600, 10_600, 100, 4_900]);
+    assert_eq!(millis, [100, 100, 5_300, 5_300, 600, 10_600, 100, 4_900]);
 }
 
 #[test]

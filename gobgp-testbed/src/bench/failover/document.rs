@@ -1,13 +1,13 @@
 //! `docs/failover.md`, `.csv` and `.svg`.
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 
 use super::case::Case;
-use super::samples::{Sample, Summary, csv, distinct, millis, summary};
+use super::samples::{Sample, Summary, csv, distinct, millis, parse, summary};
 use super::{LIMIT, plot};
 use crate::parts::outlook::Outlook;
 
@@ -74,7 +74,7 @@ fn cell(Summary { median, worst, .. }: Summary) -> String {
 /// The whole document.
 pub(super) fn document(description: &str, samples: &[Sample], foretold: &[(String, Outlook)]) -> String {
     let mut text = INTRODUCTION.to_owned();
-    let _ = writeln!(text, "Measured with {description}. Every run: [failover.csv](failover.csv).\n");
+    let _ = writeln!(text, "{MEASURED}{description}. Every run: [failover.csv](failover.csv).\n");
     text.push_str("![The client's longest silence by case, program and router](failover.svg)\n\n");
     text += &tables(samples, foretold);
     text.push_str("## The cases\n\n");
@@ -84,9 +84,29 @@ pub(super) fn document(description: &str, samples: &[Sample], foretold: &[(Strin
     text
 }
 
+/// Begins the line that says what was measured.
+const MEASURED: &str = "Measured with ";
+
+/// Makes document and picture anew of the samples that are there, as measured then.
+pub(super) fn redraw(foretold: &[(String, Outlook)]) -> Result<()> {
+    let read = |name: &str| {
+        let file = directory().join(name);
+        std::fs::read_to_string(&file).with_context(|| format!("failed to read docs/{name}"))
+    };
+    let samples = parse(&read("failover.csv")?)?;
+    let document = read("failover.md")?;
+    let line = document.lines().find_map(|line| line.strip_prefix(MEASURED));
+    let description = line.and_then(|line| line.split_once(". Every run:")).map(|(description, _)| description);
+    write(description.context("docs/failover.md does not say what was measured")?, &samples, foretold)
+}
+
+fn directory() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs")
+}
+
 /// Writes all three to `docs/`.
 pub(super) fn write(description: &str, samples: &[Sample], foretold: &[(String, Outlook)]) -> Result<()> {
-    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
+    let docs = directory();
     let files = [
         ("failover.md", document(description, samples, foretold)),
         ("failover.csv", csv(samples)),

@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use anyhow::{Context, Result};
+
 use super::case::Case;
 
 /// One failure as one router's client saw it.
@@ -68,6 +70,30 @@ pub(super) fn csv(samples: &[Sample]) -> String {
     text
 }
 
+/// Reads what [`csv`] wrote.
+pub(super) fn parse(text: &str) -> Result<Vec<Sample>> {
+    text.lines().skip(1).map(|line| sample(line).with_context(|| format!("no sample: {line:?}"))).collect()
+}
+
+fn sample(line: &str) -> Option<Sample> {
+    // The program's name may have commas in it.
+    let (program, rest) = line.strip_prefix('"')?.split_once("\",")?;
+    let [case, router, run, silence, strays, moves] = rest.split(',').collect::<Vec<_>>().try_into().ok()?;
+    let silence = match silence {
+        "" => None,
+        millis => Some(Duration::from_secs_f64(millis.parse::<f64>().ok()? / 1000.0)),
+    };
+    Some(Sample {
+        program: program.to_owned(),
+        case: Case::ALL.into_iter().find(|known| known.to_string() == case)?,
+        router: router.to_owned(),
+        run: run.parse().ok()?,
+        silence,
+        strays: strays.parse().ok()?,
+        moves: moves.parse().ok()?,
+    })
+}
+
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
@@ -99,6 +125,8 @@ program,case,router,run,silence_ms,strays,moves
 \"vipcast\",uplink-silent,bird,2,,0,1
 ";
         assert_eq!(csv(&samples), expected);
+        assert_eq!(parse(expected).unwrap(), samples);
+        assert!(parse("heading\n\"vipcast\",unknown,bird,1,5021.0,0,1\n").is_err());
     }
 
     #[test]

@@ -9,18 +9,17 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
+use super::LIMIT;
 use super::case::Case;
+use super::contestant::{Contestant, HOLD};
 use super::samples::Sample;
-use super::{Contestant, LIMIT};
 use crate::bench::PATIENCE;
 use crate::cluster::Cluster;
-use crate::host::{Host, capture};
-use crate::lab::{Cut, NODE_AS, Net, VIP, node_address};
-use crate::parts::outlook::{self, Outlook};
+use crate::host::Host;
+use crate::lab::{Cut, Net, VIP, node_address};
 use crate::parts::probe::{Answer, Probe};
 use crate::parts::rib::Rib;
 use crate::parts::router::{Conf, Kind, Neighbor, Router};
-use crate::paths;
 use crate::process::Process;
 use crate::scenarios::bfd::FAST;
 use crate::site::PREFIX;
@@ -36,7 +35,6 @@ const AFTERWARDS: Duration = Duration::from_secs(1);
 const PHASE: Duration = Duration::from_millis(130);
 /// How long a leader must have led where it matters: longer than the 10 s in which it gives the lease to nobody.
 const LED: Duration = Duration::from_secs(11);
-const HOLD: u16 = 9;
 
 /// One contestant on three nodes.
 pub(super) struct Stage<'a> {
@@ -52,8 +50,7 @@ pub(super) struct Stage<'a> {
 
 impl<'a> Stage<'a> {
     pub(super) fn start(cluster: &'a mut Cluster, contestant: &'a Contestant) -> Result<Self> {
-        let kinds: &[Kind] =
-            if contestant.standby { &[Kind::Bird, Kind::Frr] } else { &[Kind::Gobgpd, Kind::Bird, Kind::Frr] };
+        let kinds = contestant.routers();
         let bfd = contestant.standby.then_some(FAST);
         let neighbors = |_: &Kind| (1..=3).map(|node| Neighbor { bfd, ..Neighbor::new(node_address(node)) }).collect();
         let conf = |kind| Conf { hold: HOLD, neighbors: neighbors(&kind), ..Conf::new(kind) };
@@ -69,56 +66,14 @@ impl<'a> Stage<'a> {
         Ok(stage)
     }
 
-    /// What kube-vip would be told on this node.
-    fn environment(&self, number: u8) -> Result<Vec<(&'static str, String)>> {
-        let bfd = if self.contestant.standby { ":::179::true;50;50;3" } else { "::false" };
-        let peer = |router: &Rc<Router>| format!("{}:{}{bfd}", router.kind().address(), router.asn());
-        let peers: Vec<String> = self.routers.iter().map(peer).collect();
-        let mut all = vec![
-            ("vip_arp", "false".to_owned()),
-            ("cp_enable", "true".to_owned()),
-            ("bgp_enable", "true".to_owned()),
-            ("address", VIP.to_string()),
-            ("port", "6443".to_owned()),
-            ("vip_interface", "lo".to_owned()),
-            ("vip_subnet", "32".to_owned()),
-            ("vip_nodename", format!("n{number}")),
-            ("bgp_as", NODE_AS.to_string()),
-            ("bgp_routerid", Net::Data.v4(10 + number).to_string()),
-            ("bgp_peers", peers.join(",")),
-            ("bgp_hold_time", HOLD.to_string()),
-            ("bgp_keepalive_interval", (HOLD / 3).to_string()),
-            ("vip_leaderelection", "true".to_owned()),
-            ("vip_leaseduration", "5".to_owned()),
-            ("vip_renewdeadline", "3".to_owned()),
-            ("vip_retryperiod", "1".to_owned()),
-            ("cp_namespace", "kube-system".to_owned()),
-            ("k8s_config_file", self.cluster.kubeconfig(number)?.display().to_string()),
-        ];
-        if self.contestant.standby {
-            all.push(("bgp_standby", "true".to_owned()));
-        }
-        Ok(all)
-    }
-
     fn speak(&mut self, number: u8) -> Result<()> {
-        let environment = self.environment(number)?;
+        let environment = self.contestant.environment(number, &self.cluster.kubeconfig(number)?);
         let arrange = |command: &mut Command| {
             command.arg("manager").env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").envs(environment);
         };
         let process = self.cluster.site.node(number)?.spawn("speaker", &self.contestant.program, arrange)?;
         self.speakers.insert(number, process);
         Ok(())
-    }
-
-    /// What vipcast foretells of this configuration; `None` of other programs.
-    pub(super) fn outlook(&self) -> Result<Option<Outlook>> {
-        if self.contestant.program != paths::vipcast()? {
-            return Ok(None);
-        }
-        let mut command = self.cluster.site.node(1)?.command(&self.contestant.program);
-        let text = capture(command.arg("check").envs(self.environment(1)?))?;
-        outlook::parse(&text).map(Some)
     }
 
     pub(super) fn report(&mut self) -> String {
