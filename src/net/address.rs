@@ -9,10 +9,9 @@ use rtnetlink::packet_route::AddressFamily;
 use rtnetlink::packet_route::address::{
     AddressAttribute, AddressFlags, AddressHeaderFlags, AddressMessage, AddressProtocol, AddressScope, CacheInfo,
 };
-use rtnetlink::packet_route::route::{RouteAttribute, RouteHeader, RouteMessage, RouteType};
+use rtnetlink::packet_route::route::{RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteType};
 use rtnetlink::{Handle, RouteMessageBuilder};
 
-use super::identity::source_towards;
 use crate::clock;
 
 /// How our addresses are marked (IFA_PROTO, kernel 5.18 and later: `ip -d address` shows `proto 0x76`). Older kernels
@@ -177,7 +176,7 @@ impl Addresses {
                 }
                 if self.entry(after.get(address)).is_none() {
                     *outcome = Err(Error::NotThere(*address));
-                } else if !is_reached(*address).await {
+                } else if !self.is_reached(*address).await {
                     tracing::warn!(%address, "the kernel lists the address, but what is for it goes elsewhere by its routes");
                 }
             }
@@ -198,6 +197,37 @@ impl Addresses {
             Err(rtnetlink::Error::NetlinkError(e)) if e.raw_code() == EEXIST => Ok(true),
             result => result.map(|()| true).map_err(kernel("bind", address)),
         }
+    }
+
+    /// Waits until the kernel takes what is for `address` itself. An IPv6 address that it lists it may not take for some
+    /// milliseconds yet: that is work it does later, and whoever sent something meanwhile would get no answer.
+    async fn is_reached(&self, address: IpAddr) -> bool {
+        let end = clock::now() + REACHED_WITHIN;
+        loop {
+            // An error says that there is no route at all.
+            if self.routes_here(address).await.unwrap_or(false) {
+                return true;
+            }
+            if clock::now() >= end {
+                return false;
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    /// Whether the kernel's route to `address` ends on this host.
+    async fn routes_here(&self, address: IpAddr) -> Result<bool, Error> {
+        let mut question = RouteMessage::default();
+        let (family, length, destination) = match address {
+            IpAddr::V4(v4) => (AddressFamily::Inet, 32, RouteAddress::Inet(v4)),
+            IpAddr::V6(v6) => (AddressFamily::Inet6, 128, RouteAddress::Inet6(v6)),
+        };
+        question.header.address_family = family;
+        question.header.destination_prefix_length = length;
+        question.attributes.push(RouteAttribute::Destination(destination));
+        let mut answers = self.handle.route().get(question).execute();
+        let route = answers.try_next().await.map_err(kernel("look up the route to", address))?;
+        Ok(route.is_some_and(|route| route.header.kind == RouteType::Local))
     }
 
     /// Removes each: as a host address on the interface, and wherever it has our mark. Its TCP connections are reset
@@ -307,21 +337,6 @@ impl Listed {
         message.header.family = if address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
         message.attributes.push(AddressAttribute::Local(address));
         message
-    }
-}
-
-/// Waits until the kernel takes what is for `address` itself. An IPv6 address that it lists it may not take for some
-/// milliseconds yet: that is work it does later, and whoever sent something meanwhile would get no answer.
-async fn is_reached(address: IpAddr) -> bool {
-    let end = clock::now() + REACHED_WITHIN;
-    loop {
-        if source_towards(address) == Some(address) {
-            return true;
-        }
-        if clock::now() >= end {
-            return false;
-        }
-        tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }
 

@@ -56,7 +56,7 @@ fn hashed(address: Ipv6Addr) -> Ipv4Addr {
 }
 
 /// What the kernel would put as source on a packet to `peer`; nothing is sent.
-pub(super) fn source_towards(peer: IpAddr) -> Option<IpAddr> {
+fn source_towards(peer: IpAddr) -> Option<IpAddr> {
     let any: SocketAddr = match peer {
         IpAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
         IpAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
