@@ -334,6 +334,13 @@ impl Elector {
             self.view = View::Theirs { record, free_at: now, past: Past::Plain };
             return self.leave(true);
         };
+        // The watch was faster than the answer, and all of this was done then; more may have happened since.
+        if let View::Ours(held) = &mut self.view
+            && held.record.is_write(&write.record)
+        {
+            held.record = record;
+            return;
+        }
         self.highest_term = self.highest_term.max(term);
         self.last_holder = Some(self.author.identity.clone());
         self.last_twin = None;

@@ -246,6 +246,36 @@ fn an_offer_is_taken_at_once_and_acknowledged_when_the_routes_are_out() {
     assert_eq!(e.next_deadline(), Some(ms(5200)));
 }
 
+/// The watch shows what we wrote before the answer comes, and our routes are out in between.
+#[test]
+fn a_late_answer_takes_back_no_word() {
+    let mut e = elector();
+    timeout(&mut e, 0);
+    handle(&mut e, 0, got(1, Some(record(10, "node-b", 15, 0))));
+    let claim = claim_from_b(11, 3000);
+    assert_eq!(handle(&mut e, 3000, seen(offer_of_b(11, 2900, "a1"))), [update(2, claim.clone())]);
+    let claim = with_version(claim, 12);
+    assert_eq!(handle(&mut e, 3100, seen(claim.clone())).len(), 2);
+    e.announced(at(3110), EPOCH + 3);
+    assert_eq!(actions(&mut e), []);
+    let mut renewal = noted(claim.clone(), &[(ACKNOWLEDGED, (EPOCH + 3).to_string())]);
+    renewal.spec.renew_time = Some(wall(4000));
+    assert_eq!(handle(&mut e, 3200, wrote(2, claim)), [update(3, renewal)]);
+}
+
+/// The same of an offer: it is reported once.
+#[test]
+fn an_offer_that_the_watch_showed_first_is_reported_once() {
+    let mut e = holder();
+    e.set_candidates(at(1500), vec![candidate("node-b", "b1")]);
+    e.hand_over(at(2000));
+    let offer = offering(10, 2000, "b1");
+    assert_eq!(actions(&mut e), [update(3, offer.clone())]);
+    let offer = with_version(offer, 11);
+    assert_eq!(handle(&mut e, 2050, seen(offer.clone())), [offered("node-b")]);
+    assert_eq!(handle(&mut e, 2100, wrote(3, offer)), []);
+}
+
 #[test]
 fn an_offer_to_another_process_or_of_another_record_is_none() {
     let mut renewed = offer_of_b(11, 2900, "a1");
