@@ -12,6 +12,7 @@ use rtnetlink::packet_route::address::{
 use rtnetlink::packet_route::route::{RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteType};
 use rtnetlink::{Handle, RouteMessageBuilder};
 
+use super::connections;
 use crate::clock;
 
 /// How our addresses are marked (IFA_PROTO, kernel 5.18 and later: `ip -d address` shows `proto 0x76`). Older kernels
@@ -237,31 +238,18 @@ impl Addresses {
     /// When the kernel does not list its addresses; within, when it refuses one.
     pub async fn unbind(&self, addresses: &[IpAddr]) -> Result<Vec<Result<bool, Error>>, Error> {
         let listed = self.listed().await?;
-        self.reset_connections(addresses.iter().filter(|address| listed.contains_key(address)).copied().collect())
-            .await;
+        let bound: BTreeSet<IpAddr> =
+            addresses.iter().filter(|address| listed.contains_key(address)).copied().collect();
+        let works = reset_connections(bound.clone()).await;
         let mut outcomes = Vec::with_capacity(addresses.len());
         for address in addresses {
             outcomes.push(self.unbind_one(*address, listed.get(address)).await);
         }
+        // Clients on this very node have both ends here, and may have come back while the address was still there.
+        if works {
+            reset_connections(bound).await;
+        }
         Ok(outcomes)
-    }
-
-    /// Lets those who still have a connection know that it is over. Where the kernel cannot, they find out themselves.
-    async fn reset_connections(&self, addresses: BTreeSet<IpAddr>) {
-        if addresses.is_empty() {
-            return;
-        }
-        // Listing many sockets takes a while.
-        let reset = tokio::task::spawn_blocking(move || super::connections::reset(&addresses)).await;
-        match reset {
-            Ok(Ok(0)) | Err(_) => {}
-            Ok(Ok(count)) => tracing::info!(count, "reset the connections of addresses that go"),
-            Ok(Err(error)) => tracing::warn!(
-                %error,
-                "failed to reset the connections of addresses that go (the kernel needs CONFIG_INET_DIAG_DESTROY): idle \
-                 ones hang until their clients' keepalive"
-            ),
-        }
     }
 
     async fn unbind_one(&self, address: IpAddr, listed: Option<&Vec<Listed>>) -> Result<bool, Error> {
@@ -338,6 +326,29 @@ impl Listed {
         message.attributes.push(AddressAttribute::Local(address));
         message
     }
+}
+
+/// Lets those who still have a connection know that it is over. Where the kernel cannot, they find out themselves;
+/// `false`: it could not, for some at least.
+async fn reset_connections(addresses: BTreeSet<IpAddr>) -> bool {
+    if addresses.is_empty() {
+        return true;
+    }
+    // Listing many sockets takes a while.
+    let reset = tokio::task::spawn_blocking(move || connections::reset(&addresses)).await;
+    let Ok(outcome) = reset else { return false };
+    if outcome.count > 0 {
+        tracing::info!(count = outcome.count, "reset the connections of addresses that go");
+    }
+    if let Some(error) = &outcome.error {
+        let hint = if outcome.is_unsupported() { " (the kernel needs CONFIG_INET_DIAG_DESTROY)" } else { "" };
+        tracing::warn!(
+            failed = outcome.failed,
+            error = format!("{error}{hint}"),
+            "failed to reset the connections of addresses that go: idle ones hang until their clients' keepalive"
+        );
+    }
+    outcome.error.is_none()
 }
 
 /// IFA_LOCAL where there is one (IPv4), else IFA_ADDRESS.

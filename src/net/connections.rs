@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -21,9 +22,10 @@ const DESTROY: u16 = 21;
 const REQUEST: u16 = 1;
 const ACK: u16 = 4;
 const DUMP: u16 = 0x300;
-/// nlmsghdr, inet_diag_req_v2 and inet_diag_msg up to its socket id, and that id.
+/// nlmsghdr, inet_diag_req_v2 and inet_diag_msg up to its state and to its socket id, and that id.
 const HEADER: usize = 16;
 const REQUEST_LENGTH: usize = 56;
+const STATE_AT: usize = 1;
 const ID_AT: usize = 4;
 const ID: usize = 48;
 /// Address families and the protocol, as the request has them.
@@ -31,16 +33,61 @@ const INET: u8 = 2;
 const INET6: u8 = 10;
 const TCP: u8 = 6;
 /// States by their number (net/tcp_states.h): all in which a peer may still expect something. Not LISTEN, nor TIME_WAIT.
-const STATES: u32 = 1 << 1 | 1 << 2 | 1 << 4 | 1 << 5 | 1 << 8 | 1 << 9 | 1 << 11;
+const STATES: u32 = 1 << 1 | 1 << 2 | 1 << 4 | 1 << FIN_WAIT2 | 1 << 8 | 1 << 9 | 1 << 11;
+const FIN_WAIT2: u8 = 5;
 /// A dump comes in messages of up to 32 KiB.
 const BUFFER: usize = 1 << 16;
+/// An answer to one request repeats it.
+const ANSWER: usize = 1 << 10;
 /// ENOENT: the socket has gone meanwhile.
 const ENOENT: i32 = 2;
+/// EOPNOTSUPP: the kernel is built without the function, or (before 6.0) does not have it for this kind of socket.
+const EOPNOTSUPP: i32 = 95;
+/// The kernel answers at once; whoever waits for this must not wait for ever.
+const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 
-/// A socket as the kernel names it, with its family.
+/// What came of a reset.
+#[derive(Debug, Default)]
+pub(super) struct Outcome {
+    /// So many connections are over.
+    pub(super) count: usize,
+    /// So many are not, or (one for each family) could not be listed.
+    pub(super) failed: usize,
+    /// Of these, so many because the kernel does not have the function.
+    unsupported: usize,
+    /// What the first of them failed with.
+    pub(super) error: Option<io::Error>,
+}
+
+impl Outcome {
+    /// Whether the kernel has no such function: nothing else went wrong, and nothing went well.
+    pub(super) const fn is_unsupported(&self) -> bool {
+        self.count == 0 && self.failed > 0 && self.unsupported == self.failed
+    }
+
+    /// Takes in the kernel's answer about one connection.
+    fn take(&mut self, connection: &Connection, answer: io::Error) {
+        match answer.raw_os_error() {
+            Some(0) => self.count += 1,
+            Some(ENOENT) => {}
+            // One that was closed here lives on as a stub, which older kernels do not reset. Nobody uses it any more.
+            Some(EOPNOTSUPP) if connection.state == FIN_WAIT2 => {}
+            _ => self.fail(answer),
+        }
+    }
+
+    fn fail(&mut self, error: io::Error) {
+        self.failed += 1;
+        self.unsupported += usize::from(error.raw_os_error() == Some(EOPNOTSUPP));
+        self.error.get_or_insert(error);
+    }
+}
+
+/// A socket as the kernel names it, with its family and its state (net/tcp_states.h).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Connection {
     family: u8,
+    state: u8,
     id: [u8; ID],
 }
 
@@ -56,21 +103,33 @@ impl Connection {
     }
 }
 
-/// Resets all TCP connections whose own end is one of `addresses`; how many there were. Blocks for as long as the kernel
-/// takes to list its sockets.
-///
-/// # Errors
-/// When the kernel has no such function, or refuses it.
-pub(super) fn reset(addresses: &BTreeSet<IpAddr>) -> io::Result<usize> {
-    let mut count = 0;
+/// Resets all TCP connections whose own end is one of `addresses`. Blocks for as long as the kernel takes to list its
+/// sockets. What fails for one connection, or for one family, does not keep the others.
+pub(super) fn reset(addresses: &BTreeSet<IpAddr>) -> Outcome {
+    let mut outcome = Outcome::default();
     for family in [INET, INET6] {
-        let mut socket = Socket::new(Domain::from(NETLINK), Type::DGRAM, Some(Protocol::from(SOCK_DIAG)))?;
-        let connections = list(&mut socket, family)?;
-        for connection in connections.iter().filter(|c| c.local().is_some_and(|local| addresses.contains(&local))) {
-            count += usize::from(destroy(&mut socket, connection)?);
+        if let Err(error) = reset_family(family, addresses, &mut outcome) {
+            outcome.fail(error);
         }
     }
-    Ok(count)
+    outcome
+}
+
+/// # Errors
+/// When the kernel does not list its sockets, or does not answer: later answers would be taken for those of others.
+fn reset_family(family: u8, addresses: &BTreeSet<IpAddr>, outcome: &mut Outcome) -> io::Result<()> {
+    let mut socket = open()?;
+    let connections = list(&mut socket, family)?;
+    for connection in connections.iter().filter(|c| c.local().is_some_and(|local| addresses.contains(&local))) {
+        outcome.take(connection, destroy(&mut socket, connection)?);
+    }
+    Ok(())
+}
+
+fn open() -> io::Result<Socket> {
+    let socket = Socket::new(Domain::from(NETLINK), Type::DGRAM, Some(Protocol::from(SOCK_DIAG)))?;
+    socket.set_read_timeout(Some(ANSWER_WITHIN))?;
+    Ok(socket)
 }
 
 fn list(socket: &mut Socket, family: u8) -> io::Result<Vec<Connection>> {
@@ -89,18 +148,13 @@ fn list(socket: &mut Socket, family: u8) -> io::Result<Vec<Connection>> {
     }
 }
 
-/// `false`: it has gone meanwhile.
-fn destroy(socket: &mut Socket, connection: &Connection) -> io::Result<bool> {
+/// The kernel's answer; number 0: done.
+fn destroy(socket: &mut Socket, connection: &Connection) -> io::Result<io::Error> {
     socket.write_all(&request(DESTROY, REQUEST | ACK, connection.family, STATES, &connection.id))?;
-    let mut buffer = vec![0; BUFFER];
+    let mut buffer = vec![0; ANSWER];
     let length = socket.read(&mut buffer)?;
     let answer = messages(buffer.get(..length).unwrap_or_default()).next();
-    let error = refusal(answer.map(|message| message.body).unwrap_or_default());
-    match error.raw_os_error() {
-        Some(0) => Ok(true),
-        Some(ENOENT) => Ok(false),
-        _ => Err(error),
-    }
+    Ok(refusal(answer.map(|message| message.body).unwrap_or_default()))
 }
 
 /// A message with an inet_diag_req_v2.
@@ -136,7 +190,7 @@ fn messages(mut bytes: &[u8]) -> impl Iterator<Item = Message<'_>> {
 /// The socket in an inet_diag_msg.
 fn connection(body: &[u8]) -> Option<Connection> {
     let id = body.get(ID_AT..ID_AT + ID)?.try_into().ok()?;
-    Some(Connection { family: *body.first()?, id })
+    Some(Connection { family: *body.first()?, state: *body.get(STATE_AT)?, id })
 }
 
 /// The kernel's answer: a negative error number, 0 where it did what was asked.
@@ -165,7 +219,7 @@ mod tests {
         four[..4].copy_from_slice(&[192, 0, 2, 1]);
         let mapped = Ipv4Addr::new(192, 0, 2, 1).to_ipv6_mapped();
         let six: Ipv6Addr = "2001:db8::1".parse().unwrap();
-        let local = |family, octets| Connection { family, id: id(octets) }.local();
+        let local = |family, octets| Connection { family, state: 1, id: id(octets) }.local();
         let ends = [local(INET, four), local(INET6, mapped.octets()), local(INET6, six.octets())];
         assert_eq!(ends, ["192.0.2.1", "192.0.2.1", "2001:db8::1"].map(|text| text.parse().ok()));
     }
@@ -188,9 +242,28 @@ mod tests {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let port = client.local_addr().unwrap().port().to_be_bytes();
-        let mut socket = Socket::new(Domain::from(NETLINK), Type::DGRAM, Some(Protocol::from(SOCK_DIAG))).unwrap();
-        let all = list(&mut socket, INET).unwrap();
+        let all = list(&mut open().unwrap(), INET).unwrap();
         let ours: Vec<_> = all.iter().filter(|connection| connection.id[..2] == port).collect();
-        assert_eq!(ours.iter().map(|connection| connection.local()).collect::<Vec<_>>(), ["127.0.0.1".parse().ok()]);
+        let seen: Vec<_> = ours.iter().map(|connection| (connection.local(), connection.state)).collect();
+        assert_eq!(seen, [("127.0.0.1".parse().ok(), 1)]);
+    }
+
+    #[test]
+    fn one_that_fails_does_not_hide_the_others_and_the_kernel_is_blamed_only_where_it_is_to_blame() {
+        let after = |answers: &[(u8, i32)]| {
+            let mut outcome = Outcome::default();
+            for (state, code) in answers {
+                let connection = Connection { family: INET, state: *state, id: [0; ID] };
+                outcome.take(&connection, io::Error::from_raw_os_error(*code));
+            }
+            let error = outcome.error.as_ref().and_then(io::Error::raw_os_error);
+            (outcome.count, outcome.failed, error, outcome.is_unsupported())
+        };
+        assert_eq!(after(&[]), (0, 0, None, false));
+        assert_eq!(after(&[(1, 0), (1, ENOENT), (FIN_WAIT2, EOPNOTSUPP), (1, 0)]), (2, 0, None, false));
+        assert_eq!(after(&[(FIN_WAIT2, EOPNOTSUPP)]), (0, 0, None, false));
+        assert_eq!(after(&[(1, EOPNOTSUPP), (8, EOPNOTSUPP)]), (0, 2, Some(EOPNOTSUPP), true));
+        assert_eq!(after(&[(1, EOPNOTSUPP), (1, 1)]), (0, 2, Some(EOPNOTSUPP), false));
+        assert_eq!(after(&[(1, 1), (1, EOPNOTSUPP), (1, 0)]), (1, 2, Some(1), false));
     }
 }
