@@ -7,8 +7,8 @@ use std::time::Duration;
 use futures::TryStreamExt;
 use futures::channel::mpsc::UnboundedReceiver;
 use rtnetlink::packet_core::{NetlinkMessage, NetlinkPayload};
-use rtnetlink::packet_route::RouteNetlinkMessage;
 use rtnetlink::packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
+use rtnetlink::packet_route::{AddressFamily, RouteNetlinkMessage};
 use rtnetlink::sys::SocketAddr;
 use rtnetlink::{Handle, MulticastGroup};
 use tokio::sync::watch;
@@ -84,13 +84,8 @@ impl LinkWatch {
             };
             match message.map(|(message, _)| message.payload) {
                 None => return false,
-                Some(NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewLink(link))) => {
-                    if let Some((index, link)) = read(&link) {
-                        tx.send_if_modified(|links| links.insert(index, link.clone()) != Some(link));
-                    }
-                }
-                Some(NetlinkPayload::InnerMessage(RouteNetlinkMessage::DelLink(link))) => {
-                    tx.send_if_modified(|links| links.remove(&link.header.index).is_some());
+                Some(NetlinkPayload::InnerMessage(message)) => {
+                    tx.send_if_modified(|links| take(links, &message));
                 }
                 // The kernel had more to say than the socket took.
                 Some(NetlinkPayload::Overrun(_)) => return true,
@@ -131,6 +126,23 @@ fn replace(tx: &watch::Sender<Links>, all: Links) {
     });
 }
 
+/// Takes in what the kernel says of one link; whether that changed anything. A bridge, say, speaks of its ports in
+/// messages of its own family: one that leaves it is deleted there, and is still a link of the host.
+fn take(links: &mut Links, message: &RouteNetlinkMessage) -> bool {
+    match message {
+        RouteNetlinkMessage::NewLink(link) if is_of_host(link) => match read(link) {
+            Some((index, link)) => links.insert(index, link.clone()) != Some(link),
+            None => false,
+        },
+        RouteNetlinkMessage::DelLink(link) if is_of_host(link) => links.remove(&link.header.index).is_some(),
+        _ => false,
+    }
+}
+
+fn is_of_host(message: &LinkMessage) -> bool {
+    message.header.interface_family == AddressFamily::Unspec
+}
+
 fn read(message: &LinkMessage) -> Option<(u32, Link)> {
     let name = message.attributes.iter().find_map(|a| if let LinkAttribute::IfName(n) = a { Some(n) } else { None })?;
     let has_carrier = message.header.flags.contains(LinkFlags::Up | LinkFlags::LowerUp);
@@ -140,6 +152,31 @@ fn read(message: &LinkMessage) -> Option<(u32, Link)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn message(family: AddressFamily, has_carrier: bool) -> LinkMessage {
+        let mut message = LinkMessage::default();
+        (message.header.interface_family, message.header.index) = (family, 7);
+        message.header.flags = if has_carrier { LinkFlags::Up | LinkFlags::LowerUp } else { LinkFlags::Up };
+        message.attributes.push(LinkAttribute::IfName("eth7".to_owned()));
+        message
+    }
+
+    #[test]
+    fn what_a_bridge_says_of_its_ports_is_not_about_the_link() {
+        use AddressFamily::{Bridge, Unspec};
+        use RouteNetlinkMessage::{DelLink, NewLink};
+        let mut links = Links::new();
+        let mut after = |message: RouteNetlinkMessage| {
+            let changed = take(&mut links, &message);
+            (changed, links.get(&7).map(|link| link.has_carrier))
+        };
+        assert_eq!(after(NewLink(message(Unspec, true))), (true, Some(true)));
+        assert_eq!(after(NewLink(message(Unspec, true))), (false, Some(true)));
+        assert_eq!(after(NewLink(message(Bridge, false))), (false, Some(true)));
+        assert_eq!(after(DelLink(message(Bridge, true))), (false, Some(true)));
+        assert_eq!(after(NewLink(message(Unspec, false))), (true, Some(false)));
+        assert_eq!(after(DelLink(message(Unspec, true))), (true, None));
+    }
 
     #[tokio::test]
     async fn the_loopback_is_there_and_has_its_address() {
