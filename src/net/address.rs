@@ -14,12 +14,13 @@ use rtnetlink::{Handle, RouteMessageBuilder};
 
 use super::connections;
 use crate::clock;
+use crate::time::Instant;
 
 /// How our addresses are marked (IFA_PROTO, kernel 5.18 and later: `ip -d address` shows `proto 0x76`). Older kernels
 /// ignore the mark; there only the configured VIPs are ever removed.
 const OURS: u8 = 0x76;
 
-/// How long the kernel may take until it takes what is for a new address itself.
+/// How long the kernel may take until it takes what is for new addresses itself.
 const REACHED_WITHIN: Duration = Duration::from_secs(1);
 
 /// EPERM: a capability is missing.
@@ -171,13 +172,15 @@ impl Addresses {
         }
         if outcomes.iter().any(|outcome| matches!(outcome, Ok(true))) {
             let after = self.listed().await?;
+            // For all together: where the host's rules lead elsewhere, each would wait for nothing.
+            let end = clock::now() + REACHED_WITHIN;
             for (address, outcome) in addresses.iter().zip(&mut outcomes) {
                 if !matches!(outcome, Ok(true)) {
                     continue;
                 }
                 if self.entry(after.get(address)).is_none() {
                     *outcome = Err(Error::NotThere(*address));
-                } else if !self.is_reached(*address).await {
+                } else if !self.is_reached(*address, end).await {
                     tracing::warn!(%address, "the kernel lists the address, but what is for it goes elsewhere by its routes");
                 }
             }
@@ -200,10 +203,10 @@ impl Addresses {
         }
     }
 
-    /// Waits until the kernel takes what is for `address` itself. An IPv6 address that it lists it may not take for some
-    /// milliseconds yet: that is work it does later, and whoever sent something meanwhile would get no answer.
-    async fn is_reached(&self, address: IpAddr) -> bool {
-        let end = clock::now() + REACHED_WITHIN;
+    /// Waits, not beyond `end`, until the kernel takes what is for `address` itself. An IPv6 address that it lists it
+    /// may not take for some milliseconds yet: that is work it does later, and whoever sent something meanwhile would
+    /// get no answer.
+    async fn is_reached(&self, address: IpAddr, end: Instant) -> bool {
         loop {
             // An error says that there is no route at all.
             if self.routes_here(address).await.unwrap_or(false) {
@@ -438,4 +441,20 @@ async fn default_route_link(handle: &Handle) -> Result<Option<u32>, Error> {
         }
     }
     Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_not_reached_is_waited_for_once() {
+        let addresses = Addresses::new(Some("lo")).await.unwrap();
+        let end = clock::now() + Duration::from_millis(20);
+        let [own, other] = ["127.0.0.1", "192.0.2.99"].map(|text| text.parse().unwrap());
+        let reached = async || (addresses.is_reached(own, end).await, addresses.is_reached(other, end).await);
+        assert_eq!(reached().await, (true, false));
+        assert!(clock::now() >= end);
+        assert_eq!(reached().await, (true, false));
+    }
 }
