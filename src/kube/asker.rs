@@ -111,11 +111,21 @@ impl Asker {
     }
 
     async fn try_ask(&mut self) -> Result<(), Trouble> {
-        if self.asked.is_none() || clock::now() >= self.load_at {
+        let reads = self.asked.is_none() || clock::now() >= self.load_at;
+        if reads {
             let refreshed = self.refresh().await;
             // What was read before may still do.
-            refreshed.or_else(|trouble| if self.asked.is_some() { Ok(()) } else { Err(trouble) })?;
+            refreshed.or_else(|trouble| if self.asked.is_some() { Ok(false) } else { Err(trouble) })?;
         }
+        match self.put().await {
+            // A server that has a new certificate is no fault where the files know of it already.
+            Err(Trouble::Fault(_)) if !reads && self.refresh().await == Ok(true) => self.put().await,
+            result => result,
+        }
+    }
+
+    /// Asks with what is known.
+    async fn put(&mut self) -> Result<(), Trouble> {
         let Some(asked) = self.asked.as_mut() else { return Ok(()) };
         let answer = send(&asked.client, &self.question.url).await?;
         if !answer.is_refusal() {
@@ -135,8 +145,8 @@ impl Asker {
         Err(Trouble::Failed(format!("{} ({hint})", answer.status)))
     }
 
-    /// Reads the files; makes another client if they say something else.
-    async fn refresh(&mut self) -> Result<(), Trouble> {
+    /// Reads the files; makes another client if they say something else, `true`.
+    async fn refresh(&mut self) -> Result<bool, Trouble> {
         let question = self.question.clone();
         let loading = self.loading.get_or_insert_with(|| tokio::task::spawn_blocking(move || load(&question)));
         let loaded = loading.await;
@@ -144,11 +154,11 @@ impl Asker {
         let material = loaded.map_err(|error| Trouble::Failed(error.to_string()))??;
         self.load_at = clock::now() + REFRESH;
         if self.asked.as_ref().is_some_and(|asked| asked.material.fingerprint == material.fingerprint) {
-            return Ok(());
+            return Ok(false);
         }
         let client = client(material.clone(), false).await?;
         self.asked = Some(Asked { client, material, is_known: false });
-        Ok(())
+        Ok(true)
     }
 }
 
