@@ -11,6 +11,7 @@ use std::time::Duration;
 use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
 use super::protocol::{Answer, Command, LONGEST_REQUEST, Request};
@@ -31,12 +32,12 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 pub trait Node: Send + Sync + 'static {
     /// Everything about it.
     fn status(&self) -> Status;
-    /// Drains it; a persistent drain outlasts the process.
+    /// Drains it; a persistent drain outlasts the process. May block.
     ///
     /// # Errors
     /// Why not; after "failed to ".
     fn drain(&self, persistent: bool) -> Result<(), String>;
-    /// Ends the drain, also one that outlasts the process.
+    /// Ends the drain, also one that outlasts the process. May block.
     ///
     /// # Errors
     /// Why not; after "failed to ".
@@ -48,7 +49,11 @@ pub trait Node: Send + Sync + 'static {
 pub struct Server<N> {
     path: PathBuf,
     node: Arc<N>,
+    /// One change at a time: each may wait for the disk.
+    changes: Changes,
 }
+
+type Changes = Arc<Mutex<()>>;
 
 /// Why there is no socket.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -63,8 +68,8 @@ enum Error {
 
 impl<N: Node> Server<N> {
     /// Will answer at `path` about `node`.
-    pub const fn new(path: PathBuf, node: Arc<N>) -> Self {
-        Self { path, node }
+    pub fn new(path: PathBuf, node: Arc<N>) -> Self {
+        Self { path, node, changes: Changes::default() }
     }
 
     /// Serves for ever. What stands in the way is said once and tried again: no address depends on this.
@@ -96,8 +101,8 @@ impl<N: Node> Server<N> {
             tokio::select! {
                 accepted = listener.accept(), if connections.len() < CONNECTIONS => match accepted {
                     Ok((stream, _)) => {
-                        let node = self.node.clone();
-                        connections.spawn(tokio::time::timeout(DEADLINE, answer(stream, node)));
+                        let answer = answer(stream, self.node.clone(), self.changes.clone());
+                        connections.spawn(tokio::time::timeout(DEADLINE, answer));
                     }
                     // Out of file descriptors, say: not asked in a circle.
                     Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
@@ -110,10 +115,10 @@ impl<N: Node> Server<N> {
 }
 
 /// One request, one answer.
-async fn answer<N: Node>(mut stream: UnixStream, node: Arc<N>) -> io::Result<()> {
+async fn answer<N: Node>(mut stream: UnixStream, node: Arc<N>, changes: Changes) -> io::Result<()> {
     let Ok(line) = tokio::time::timeout(SAY_WITHIN, read_line(&mut stream)).await else { return Ok(()) };
     let Some(line) = line? else { return Ok(()) };
-    let answer = obey(&line, node.as_ref());
+    let answer = obey(&line, node, changes).await;
     let mut bytes = serde_json::to_vec(&answer).unwrap_or_default();
     bytes.push(b'\n');
     stream.write_all(&bytes).await?;
@@ -136,7 +141,7 @@ async fn read_line(stream: &mut UnixStream) -> io::Result<Option<Vec<u8>>> {
     }
 }
 
-fn obey(line: &[u8], node: &impl Node) -> Answer {
+async fn obey<N: Node>(line: &[u8], node: Arc<N>, changes: Changes) -> Answer {
     let request: Request = match serde_json::from_slice(line) {
         Ok(request) => request,
         Err(error) => return Answer::Error(format!("read the request: {error}")),
@@ -149,13 +154,27 @@ fn obey(line: &[u8], node: &impl Node) -> Answer {
     }
     let done = match request.command {
         Command::Status => Ok(()),
-        Command::Drain => node.drain(request.persistent),
-        Command::Undrain => node.undrain(),
+        Command::Drain | Command::Undrain => change(request, node.clone(), changes).await,
     };
     match done {
         Ok(()) => Answer::Status(Box::new(node.status())),
         Err(why) => Answer::Error(why),
     }
+}
+
+/// Beside the runtime: a disk that hangs must not keep the sessions from their work, nor, asked again and again, take
+/// all threads. What was begun goes on, also after whoever asked has gone.
+async fn change<N: Node>(request: Request, node: Arc<N>, changes: Changes) -> Result<(), String> {
+    let turn = changes.lock_owned().await;
+    let changing = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
+        match request.command {
+            Command::Status => Ok(()),
+            Command::Drain => node.drain(request.persistent),
+            Command::Undrain => node.undrain(),
+        }
+    });
+    changing.await.unwrap_or_else(|error| Err(format!("change anything: {error}")))
 }
 
 /// A socket file of ours, removed with this.

@@ -6,9 +6,9 @@ use super::*;
 use crate::control::client;
 use crate::control::status::tests::example;
 
-/// A node that takes notes.
+/// A node that takes notes, and its disk.
 #[derive(Debug, Default)]
-struct Notes(Mutex<Vec<String>>);
+struct Notes(Mutex<Vec<String>>, Mutex<()>);
 
 impl Node for Notes {
     fn status(&self) -> Status {
@@ -16,6 +16,7 @@ impl Node for Notes {
     }
 
     fn drain(&self, persistent: bool) -> Result<(), String> {
+        drop(self.1.lock().unwrap());
         self.0.lock().unwrap().push(format!("drain {persistent}"));
         if persistent { Err("keep the drain: disk full".to_owned()) } else { Ok(()) }
     }
@@ -102,6 +103,24 @@ fn it_answers_and_obeys() {
     assert_eq!(ask(&persistent), Err("failed to keep the drain: disk full".to_owned()));
     assert_eq!(ask(&Request::new(Command::Undrain)), Ok(example()));
     assert_eq!(*running.notes.0.lock().unwrap(), ["drain false", "drain true", "undrain"]);
+}
+
+#[test]
+fn a_disk_that_hangs_keeps_nobody_but_who_waits_for_it() {
+    let dir = Dir::new("hangs");
+    let running = Running::start(dir.socket()).wait();
+    let ask = |command| client::ask(&running.path, &Request::new(command)).map_err(|error| error.to_string());
+    std::thread::scope(|scope| {
+        let disk = running.notes.1.lock().unwrap();
+        let waiting = [scope.spawn(|| ask(Command::Drain)), scope.spawn(|| ask(Command::Drain))];
+        for _ in 0..3 {
+            assert_eq!(ask(Command::Status), Ok(example()));
+        }
+        assert_eq!(*running.notes.0.lock().unwrap(), [""; 0]);
+        drop(disk);
+        assert_eq!(waiting.map(|thread| thread.join().unwrap()), [Ok(example()), Ok(example())]);
+    });
+    assert_eq!(*running.notes.0.lock().unwrap(), ["drain false", "drain false"]);
 }
 
 #[test]
