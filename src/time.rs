@@ -7,6 +7,10 @@ use std::fmt;
 use std::ops::{Add, Sub};
 use std::time::Duration;
 
+pub use said::Said;
+
+mod said;
+
 /// A point in time: the duration since the machine booted, suspend included (CLOCK_BOOTTIME).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Instant(Duration);

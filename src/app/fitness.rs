@@ -1,6 +1,7 @@
 //! From the health check, the sessions, the links and the operator to one word: is this node fit.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::mem::discriminant;
 use std::net::SocketAddr;
 
 use tokio::sync::watch;
@@ -15,6 +16,7 @@ use crate::election::Condition;
 use crate::health::{Ask, Fitness, Health, Heard, Outcome, Rules, Sessions, probe};
 use crate::kube::{Asker, Question, Trouble};
 use crate::net::{LinkWatch, Links, Owners};
+use crate::time::{Instant, Said};
 
 type Board = BTreeMap<PeerKey, PeerStatus>;
 
@@ -37,7 +39,7 @@ pub(super) fn watch(
         links: links_rx,
         drained,
         roads,
-        fitness: Fitness::Unknown,
+        published: Published::default(),
         condition: condition_tx,
     };
     stations.spawn("the watch over this node's fitness", async move { join.run().await.map_err(Error::Io) });
@@ -91,8 +93,7 @@ struct Join {
     links: watch::Receiver<Links>,
     drained: watch::Receiver<bool>,
     roads: Roads,
-    /// What was published last.
-    fitness: Fitness,
+    published: Published,
     condition: watch::Sender<Condition>,
 }
 
@@ -120,16 +121,42 @@ impl Join {
     }
 
     fn publish(&mut self, fitness: Fitness) {
-        if self.fitness == fitness {
+        let before = self.published.fitness.clone();
+        if !self.published.is_news(now(), &fitness) {
             return;
         }
-        match (&self.fitness, &fitness) {
+        match (&before, &fitness) {
             (_, Fitness::Unheard(why)) => tracing::warn!(reason = why, "no router hears this node"),
             (Fitness::Unheard(_), Fitness::Fit) => tracing::info!("a router hears this node again"),
             _ => {}
         }
-        self.fitness = fitness.clone();
         self.condition.send_replace(condition(fitness));
+    }
+}
+
+/// What was published last. Each change is a write to the API: a reason that differs with every check must not be one.
+#[derive(Debug, Default)]
+struct Published {
+    fitness: Fitness,
+    reason: Said,
+}
+
+impl Published {
+    /// Whether `fitness` is to be published at `now`; then it counts as published.
+    fn is_news(&mut self, now: Instant, fitness: &Fitness) -> bool {
+        let is_other = discriminant(&self.fitness) != discriminant(fitness);
+        if is_other {
+            self.reason = Said::default();
+        }
+        let reason = match fitness {
+            Fitness::Unheard(why) | Fitness::Unfit(why) => why.as_str(),
+            _ => "",
+        };
+        let is_news = *fitness != self.fitness && (self.reason.is_news(now, reason) || is_other);
+        if is_news {
+            self.fitness = fitness.clone();
+        }
+        is_news
     }
 }
 
@@ -203,6 +230,8 @@ impl Roads {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::bgp::PeerHost;
     use crate::net::Link;
@@ -217,6 +246,22 @@ mod tests {
 
     fn link(name: &str, has_carrier: bool) -> Link {
         Link { name: name.to_owned(), has_carrier }
+    }
+
+    #[test]
+    fn a_reason_that_changes_with_every_check_is_published_once_a_minute() {
+        let mut published = Published::default();
+        let mut is_news =
+            |seconds, fitness: Fitness| published.is_news(Instant::from_boot(Duration::from_secs(seconds)), &fitness);
+        let unfit = |why: &str| Fitness::Unfit(why.to_owned());
+        assert!(!is_news(0, Fitness::Unknown));
+        assert!(is_news(1, unfit("expired 1 seconds ago")));
+        assert!(!is_news(2, unfit("expired 2 seconds ago")));
+        assert!(!is_news(3, unfit("no answer")));
+        assert!(is_news(61, unfit("no answer")));
+        assert!(!is_news(62, unfit("500")));
+        assert!(is_news(63, Fitness::Fit));
+        assert!(is_news(64, unfit("500")));
     }
 
     #[tokio::test]

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use super::gate::{Gate, Health, Outcome, Rules, State};
 use crate::clock::{Timer, now};
+use crate::time::{Instant, Said};
 
 /// Who asks.
 pub trait Ask: Send + 'static {
@@ -22,6 +23,7 @@ pub trait Ask: Send + 'static {
 pub async fn probe(rules: Rules, timeout: Duration, mut ask: impl Ask, tx: watch::Sender<Health>) -> io::Result<()> {
     let mut gate = Gate::new(rules, now());
     let (mut due, mut limit) = (Timer::new()?, Timer::new()?);
+    let mut story = Story::default();
     loop {
         due.until(Some(gate.next_check())).await;
         let began = now();
@@ -31,9 +33,9 @@ pub async fn probe(rules: Rules, timeout: Duration, mut ask: impl Ask, tx: watch
             () = limit.until(Some(began + timeout)) => Outcome::Failed(format!("no answer within {timeout:?}")),
         };
         let is_fault = matches!(outcome, Outcome::Fault(_));
-        let before = gate.health().clone();
+        let before = gate.health().state;
         gate.take(began, now(), outcome, rand::random());
-        report(&before, gate.health(), is_fault);
+        story.go_on(now(), before, gate.health(), is_fault);
         tx.send_if_modified(|health| {
             let differs = health != gate.health();
             *health = gate.health().clone();
@@ -42,18 +44,52 @@ pub async fn probe(rules: Rules, timeout: Duration, mut ask: impl Ask, tx: watch
     }
 }
 
-/// Says each change of the verdict once, and each other reason of the same verdict.
-fn report(before: &Health, after: &Health, is_fault: bool) {
-    let text = |health: &Health| health.last_error.as_ref().map(|failure| failure.text.clone()).unwrap_or_default();
-    let reason = text(after);
-    match (before.state, after.state) {
-        (State::Good, State::Good) | (_, State::Off | State::Unknown) => {}
-        (_, State::Good) => tracing::info!("the health check is good: this node is fit to serve"),
-        (State::Bad, State::Bad) if text(before) == reason => {}
-        (_, State::Bad) if is_fault => {
-            tracing::error!(reason, "the health check cannot be made as it is configured: this node is unfit to serve");
+/// What was said since the node turned unfit.
+#[derive(Debug, Default)]
+struct Story {
+    /// Of configuration.
+    faults: Said,
+    failures: Said,
+}
+
+/// A line of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Line {
+    Good,
+    Failed,
+    Fault,
+}
+
+impl Story {
+    /// Says each change of the verdict, and another kind of trouble or, not too often, another reason of the same verdict.
+    fn go_on(&mut self, now: Instant, before: State, after: &Health, is_fault: bool) {
+        let reason = after.last_error.as_ref().map(|failure| failure.text.as_str()).unwrap_or_default();
+        match self.line(now, before, after.state, is_fault, reason) {
+            Some(Line::Good) => tracing::info!("the health check is good: this node is fit to serve"),
+            Some(Line::Failed) => tracing::warn!(reason, "the health check failed: this node is unfit to serve"),
+            Some(Line::Fault) => {
+                tracing::error!(
+                    reason,
+                    "the health check cannot be made as it is configured: this node is unfit to serve"
+                );
+            }
+            None => {}
         }
-        (_, State::Bad) => tracing::warn!(reason, "the health check failed: this node is unfit to serve"),
+    }
+
+    fn line(&mut self, now: Instant, before: State, after: State, is_fault: bool, reason: &str) -> Option<Line> {
+        if before != after {
+            *self = Self::default();
+        }
+        let (said, line) = match is_fault {
+            true => (&mut self.faults, Line::Fault),
+            false => (&mut self.failures, Line::Failed),
+        };
+        match (before, after) {
+            (State::Good, State::Good) | (_, State::Off | State::Unknown) => None,
+            (_, State::Good) => Some(Line::Good),
+            (_, State::Bad) => said.is_news(now, reason).then_some(line),
+        }
     }
 }
 
@@ -73,6 +109,23 @@ mod tests {
                 None => std::future::pending().await,
             }
         }
+    }
+
+    #[test]
+    fn a_trouble_that_goes_on_is_said_once_and_each_kind_of_it() {
+        use State::{Bad, Good, Unknown};
+        let mut story = Story::default();
+        let mut line = |seconds, before, after, is_fault, reason: &str| {
+            let now = Instant::from_boot(Duration::from_secs(seconds));
+            story.line(now, before, after, is_fault, reason)
+        };
+        assert_eq!(line(1, Unknown, Bad, true, "expired 1 seconds ago"), Some(Line::Fault));
+        assert_eq!(line(2, Bad, Bad, true, "expired 2 seconds ago"), None);
+        assert_eq!(line(3, Bad, Bad, false, "500"), Some(Line::Failed));
+        assert_eq!(line(4, Bad, Bad, false, "no answer"), None);
+        assert_eq!(line(5, Bad, Good, false, "no answer"), Some(Line::Good));
+        assert_eq!(line(6, Good, Good, false, "no answer"), None);
+        assert_eq!(line(7, Good, Bad, false, "no answer"), Some(Line::Failed));
     }
 
     #[tokio::test]

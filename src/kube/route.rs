@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use super::endpoints::{Endpoint, Nudge};
 use super::fault::CallError;
 use crate::clock;
-use crate::time::Instant;
+use crate::time::{Instant, Said};
 
 /// How often the first endpoint is tried while another one is in use.
 const PROBE_PERIOD: Duration = Duration::from_secs(10);
@@ -28,8 +28,8 @@ pub struct Route {
     nudge: Nudge,
     /// The name of the endpoint in use; `None`: the first.
     current: Option<String>,
-    /// What each endpoint last failed with: said once, until it works again.
-    faults: BTreeMap<String, String>,
+    /// What each endpoint fails with, until it works again.
+    faults: BTreeMap<String, Said>,
     probe: Option<JoinHandle<bool>>,
     probed_at: Option<Instant>,
 }
@@ -78,7 +78,7 @@ impl Route {
     /// Takes `better`, or the next in order.
     fn leave_for(&mut self, reason: &str, better: Option<Endpoint>) {
         let Some((left, next)) = self.rotate(better) else { return };
-        if self.faults.insert(left.name.clone(), reason.to_owned()).as_deref() != Some(reason) {
+        if self.faults.entry(left.name.clone()).or_default().is_news(clock::now(), reason) {
             tracing::warn!(purpose = self.purpose, endpoint = %left.name, next = %next.name, reason, "API call failed");
         }
     }
