@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
-use super::{Control, MASKED, Said, peer, readable, vip, with};
+use super::{Control, MASKED, Said, peer, readable, take_events, vip, with};
 use crate::clock;
 use crate::cluster::Cluster;
 use crate::lab::{VIP, node_address};
@@ -53,7 +53,18 @@ pub(super) fn drain(cluster: &mut Cluster) -> Result<()> {
     cluster.wait_holder("n2", SOON)?;
     wait_paths(&bird, PREFIX, &[external(node_address(2), Some(fence(cluster)?.med))])?;
     cluster.site.node(1)?.expect_address("lo", IpAddr::V4(VIP), false)?;
-    let document = one.wait(began, "/leadership/holder", &json!("n2"))?;
+    let mut document = one.wait(began, "/leadership/holder", &json!("n2"))?;
+    let events = take_events(&mut document)?;
+    let steps: Vec<&String> = events.iter().skip_while(|event| !event.starts_with("drain: ")).collect();
+    let expected = [
+        "drain: drained by hand",
+        "lease: offered the lease to n2",
+        "lease: n2 took the lease; speaking until its routes are out",
+        "route: withdrew 10.88.0.40/32 from 10.77.0.2:179",
+        "address: unbound 10.88.0.40",
+        "lease: lost the lease: handed over to n2, whose routes are out",
+    ];
+    ensure!(steps == expected, "{steps:#?} instead of {expected:#?}");
     let word = |pointer: &str| document.pointer(pointer).and_then(Value::as_str);
     ensure!(word("/fitness/state") == Some("drained"), "{document:#}");
     ensure!(word("/vips/0/why_not") == Some("n2 holds the lease"), "{document:#}");
