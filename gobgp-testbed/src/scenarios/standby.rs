@@ -60,6 +60,8 @@ fn standby(cluster: &mut Cluster, kind: Kind) -> Result<()> {
     let neighbors = (1..=3).map(|node| Neighbor { bfd: Some(FAST), ..Neighbor::new(node_address(node)) }).collect();
     let conf = Conf { hold: HOLD, keepalive: Some(KEEPALIVE), neighbors, ..Conf::new(kind) };
     let router = cluster.site.router(kind, conf)?;
+    // The nodes' answers go back by BIRD's host whoever sent the question.
+    cluster.site.router_host(Kind::Bird)?;
     cluster.site.lab.client_via(kind.number())?;
     let mut field = Field { cluster, router, vipcasts: BTreeMap::new() };
     (1..=3).try_for_each(|node| field.start(node))?;
