@@ -47,8 +47,8 @@ struct World {
     nodes: Vec<Node>,
     object: Option<Record>,
     revision: u64,
-    /// The names of the holders, one after the other.
-    holders: Vec<String>,
+    /// The holders, one after the other, each with the time it took over.
+    holders: Vec<(u64, String)>,
     /// Whether the nodes' checks fail as often as not.
     flaps: [bool; 3],
 }
@@ -177,8 +177,8 @@ impl World {
         self.revision += 1;
         (record.version, record.uid) = (Version(self.revision.to_string()), "uid".to_owned());
         let holder = record.spec.holder().unwrap_or_default().to_owned();
-        if self.holders.last() != Some(&holder) {
-            self.holders.push(holder);
+        if self.holders.last().is_none_or(|(_, last)| *last != holder) {
+            self.holders.push((self.now, holder));
         }
         self.object = Some(record.clone());
         record
@@ -210,8 +210,9 @@ fn all_that_flap_move_no_more_often_than_the_dwell_time_allows_and_somebody_alwa
     for seed in 0..SEEDS {
         let mut world = World::new(seed, [true; 3]);
         world.run();
-        let allowed = (END - CALM) / u64::try_from(DWELL.as_millis()).unwrap() + 1;
-        assert!(u64::try_from(world.moves()).unwrap() <= allowed, "seed {seed}: {:?}", world.holders);
+        let dwell = u64::try_from(DWELL.as_millis()).unwrap();
+        let apart = world.holders.windows(2).all(|pair| pair[1].0 - pair[0].0 >= dwell);
+        assert!(apart, "seed {seed}: {:?}", world.holders);
         most = most.max(world.moves());
     }
     assert!(most > 5, "they hardly moved: {most}");

@@ -3,6 +3,7 @@
 mod anycast;
 mod claim;
 mod moves;
+mod start;
 
 use super::{Run, Scenario};
 
@@ -32,6 +33,11 @@ pub(super) const HEALTH: &[Scenario] = &[
         name: "40-unfit-claims-nothing",
         shows: "a free lease is not taken by a node whose API server is dead, and is once that is back",
         run: Run::Cluster(claim::never_while_unfit),
+    },
+    Scenario {
+        name: "40-start",
+        shows: "from start to route under a free lease: the check costs next to nothing",
+        run: Run::Cluster(start::to_route),
     },
     Scenario {
         name: "40-unfit-leader",
