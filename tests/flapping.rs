@@ -82,7 +82,7 @@ impl World {
 
     fn run(&mut self) {
         for node in &mut self.nodes {
-            node.others.replace(at(0).now, Vec::new());
+            node.others.replace(at(0).now, &Version::default(), Vec::new());
         }
         self.tell();
         while self.now < END {
@@ -133,6 +133,7 @@ impl World {
             fitness: self.nodes[n].fitness,
             reason: String::new(),
             renewed: Some(moment.wall),
+            version: Version::default(),
         };
         for node in &mut self.nodes {
             node.others.set(moment.now, note.clone());

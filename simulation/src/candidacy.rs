@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use vipcast::election::candidates::{Note, PERIOD, Table};
+use vipcast::election::record::Version;
 use vipcast::election::{Candidate, Fitness, instance};
 
 use crate::Broken;
@@ -74,7 +75,8 @@ impl World {
         if reached {
             let candidate = Candidate { node: name(node), instance: instance(&name(node), &life.to_string()) };
             let renewed = Some(it.clock.wall(self.now));
-            let note = Note { candidate, fitness: it.fitness, reason: String::new(), renewed };
+            let (reason, version) = (String::new(), Version::default());
+            let note = Note { candidate, fitness: it.fitness, reason, renewed, version };
             self.notes.insert(node, note.clone());
             for to in (0..NODES).filter(|&to| to != node) {
                 self.tell_note(to, note.clone());
@@ -110,7 +112,7 @@ impl World {
         let notes: BTreeMap<usize, Note> = self.notes.clone();
         let it = &mut self.nodes[node];
         if it.elector.is_some() {
-            it.table.replace(it.clock.now(self.now), notes.into_values().collect());
+            it.table.replace(it.clock.now(self.now), &Version::default(), notes.into_values().collect());
             let life = it.life;
             self.after(1, Event::Candidates { node, life });
         }

@@ -14,7 +14,7 @@ use crate::clock::{self, Timer};
 use crate::config::LeaseConfig;
 use crate::election::candidates::{self, FITNESS, GONE_AFTER, LEASE, Note, PERIOD, REASON, Table};
 use crate::election::lease::moment;
-use crate::election::record::{INSTANCE, MicroTime};
+use crate::election::record::{INSTANCE, MicroTime, Version};
 use crate::election::{Candidate, Condition};
 use crate::kube::{CallError, Endpoints, Follow, Refusal, Route, Scope, Seen, Select};
 
@@ -72,8 +72,9 @@ impl Candidacy {
     fn take(&self, table: &mut Table, seen: Seen<Lease>) {
         let now = clock::now();
         match seen {
-            Seen::All { items, .. } => {
-                table.replace(now, items.into_iter().filter_map(|lease| self.note(lease)).collect());
+            Seen::All { version, items } => {
+                let notes = items.into_iter().filter_map(|lease| self.note(lease)).collect();
+                table.replace(now, &Version(version), notes);
             }
             Seen::One(lease) => {
                 if let Some(note) = self.note(lease) {
@@ -106,6 +107,7 @@ impl Candidacy {
             fitness: candidates::of_word(annotations.get(FITNESS)?),
             reason: annotations.remove(REASON).unwrap_or_default(),
             renewed: spec.renew_time.map(|time| MicroTime(time.0.as_microsecond())),
+            version: Version(lease.metadata.resource_version.unwrap_or_default()),
         })
     }
 

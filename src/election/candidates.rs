@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::election::record::MicroTime;
+use crate::election::record::{MicroTime, Version};
 use crate::election::{Candidate, Fitness};
 use crate::time::Instant;
 
@@ -53,8 +53,24 @@ pub struct Note {
     pub fitness: Fitness,
     /// Why it is not fit.
     pub reason: String,
-    /// When it wrote this, on its own wall clock: never compared, only asked whether it is another one.
+    /// When it wrote this, on its own wall clock: never compared with a clock.
     pub renewed: Option<MicroTime>,
+    /// The Lease's `metadata.resourceVersion`.
+    pub version: Version,
+}
+
+impl Note {
+    /// Whether both say the same, whatever others annotated in between.
+    fn says_what(&self, other: &Self) -> bool {
+        let Self { candidate, fitness, reason, renewed, version: _ } = self;
+        (candidate, fitness, reason, renewed) == (&other.candidate, &other.fitness, &other.reason, &other.renewed)
+    }
+
+    /// Whether it was written before `other`, of the same node. By its version, as clocks may be set back; and by the
+    /// writer's clock, as a restored etcd counts from its snapshot again.
+    fn is_before(&self, other: &Self) -> bool {
+        self.version.is_before(&other.version) == Some(true) && self.renewed <= other.renewed
+    }
 }
 
 /// All notes but our own node's.
@@ -72,7 +88,7 @@ struct Entry {
     note: Note,
     /// When we saw it change last, or saw it first.
     changed: Instant,
-    /// Whether we saw it come or change. A note that was there when we began may be a dead node's.
+    /// Whether we saw it come or change. A note that was there when we began, or is only listed, may be a dead node's.
     alive: bool,
     /// Since when it has been fit without a break, under one instance, as we saw it.
     fit_since: Option<Instant>,
@@ -91,31 +107,42 @@ impl Table {
         Self { own: own.to_owned(), entries: BTreeMap::new(), complete: false }
     }
 
-    /// Takes in all notes there are: others are gone.
-    pub fn replace(&mut self, now: Instant, notes: Vec<Note>) {
-        self.entries.retain(|node, _| notes.iter().any(|note| note.candidate.node == *node));
-        notes.into_iter().for_each(|note| self.set(now, note));
+    /// Takes in all notes there are at `version`: others are gone, but for those that are newer than the list, which
+    /// is from a server that lags. What it has that we did not know may be as old as a dead node's.
+    pub fn replace(&mut self, now: Instant, version: &Version, notes: Vec<Note>) {
+        self.entries.retain(|node, entry| {
+            let is_listed = notes.iter().any(|note| note.candidate.node == *node);
+            is_listed || version.is_before(&entry.note.version) == Some(true)
+        });
+        notes.into_iter().for_each(|note| self.take(now, note, false));
         self.complete = true;
     }
 
     /// Takes in one note that came or changed.
     pub fn set(&mut self, now: Instant, note: Note) {
+        self.take(now, note, self.complete);
+    }
+
+    /// `is_life`: that it is there means that its node lives.
+    fn take(&mut self, now: Instant, note: Note, is_life: bool) {
         if note.candidate.node == self.own {
             return;
         }
         let fit = note.fitness == Fitness::Fit;
         match self.entries.get_mut(&note.candidate.node) {
-            Some(entry) if entry.note == note => {}
+            Some(entry) if note.says_what(&entry.note) || note.is_before(&entry.note) => {}
             Some(entry) => {
                 let since = entry.fit_since.filter(|_| !entry.is_gone(now));
                 let since = since.filter(|_| entry.note.candidate.instance == note.candidate.instance);
                 entry.fit_since = fit.then(|| since.unwrap_or(now));
-                (entry.changed, entry.alive, entry.note) = (now, true, note);
+                // One that was dead for us, and is known by a list, may have been changed before it died.
+                let alive = is_life || (entry.alive && !entry.is_gone(now));
+                (entry.changed, entry.alive, entry.note) = (now, alive, note);
             }
             None => {
                 let node = note.candidate.node.clone();
                 let fit_since = fit.then_some(now);
-                self.entries.insert(node, Entry { note, changed: now, alive: self.complete, fit_since });
+                self.entries.insert(node, Entry { note, changed: now, alive: is_life, fit_since });
             }
         }
     }
