@@ -191,8 +191,8 @@ fn fitness(before: &Condition, after: &Condition) -> Option<String> {
         Fitness::Fit => Some("this node is fit".to_owned()),
         Fitness::Unheard => Some(format!("no router hears this node: {reason}")),
         Fitness::Unfit => Some(format!("this node is unfit: {reason}")),
-        // The one is where everything begins, the other is told as a drain.
-        Fitness::Unknown | Fitness::Drained => None,
+        // With the first two everything begins, the last is told as a drain.
+        Fitness::Unknown | Fitness::Starting | Fitness::Drained => None,
     }
 }
 

@@ -105,9 +105,9 @@ impl Join {
             let established = established(&self.peers.borrow_and_update());
             self.roads.learn(&established).await;
             heard.see(now(), &self.roads.sessions(&established, &self.links.borrow_and_update()));
-            let unheard = heard.unheard(now());
+            let hearing = heard.hearing(now());
             let drained = *self.drained.borrow_and_update();
-            let fitness = Fitness::join(&self.health.borrow_and_update(), unheard, drained);
+            let fitness = Fitness::join(&self.health.borrow_and_update(), hearing, drained);
             self.publish(fitness);
             let deadline = heard.next_deadline(now());
             tokio::select! {
@@ -165,6 +165,7 @@ fn condition(fitness: Fitness) -> Condition {
     let (fitness, reason) = match fitness {
         Fitness::Unknown => (election::Fitness::Unknown, "no health check is over yet".to_owned()),
         Fitness::Fit => (election::Fitness::Fit, String::new()),
+        Fitness::Starting => (election::Fitness::Starting, "no session has come up since the start".to_owned()),
         Fitness::Unheard(why) => (election::Fitness::Unheard, why),
         Fitness::Unfit(why) => (election::Fitness::Unfit, why),
         Fitness::Drained => (election::Fitness::Drained, "drained by its operator".to_owned()),

@@ -192,6 +192,7 @@ fn fitness(known: &Known<'_>, moment: &Moment) -> status::Fitness {
         (Fitness::Fit, State::Off) => "unchecked",
         (Fitness::Fit, _) => "fit",
         (Fitness::Unknown, _) => "unknown",
+        (Fitness::Starting, _) => "starting",
         (Fitness::Unheard, _) => "unheard",
         (Fitness::Unfit, _) => "unfit",
         (Fitness::Drained, _) => "drained",

@@ -13,6 +13,7 @@ use crate::config::{Config, LeaseConfig};
 use crate::election::fence::{Fence, standby_prepend};
 use crate::election::{Candidacy, Circumstances, Condition, Fitness, Leadership, LeaseElection, instance};
 use crate::kube::{Endpoints, Settings};
+use crate::time::Until;
 use crate::vip::{Facts, Holder, Standing, Vip};
 
 /// The facts before anything is known of an election or of this node's fitness.
@@ -53,7 +54,7 @@ pub(super) fn gate(
 const fn without_election(fitness: Fitness, fail_open: bool) -> Standing {
     match fitness {
         Fitness::Unknown => Standing::Follower(Holder::Unknown),
-        Fitness::Fit | Fitness::Unheard => Standing::Everyone,
+        Fitness::Fit | Fitness::Starting | Fitness::Unheard => Standing::Everyone,
         Fitness::Unfit if fail_open => Standing::LastResort,
         Fitness::Unfit | Fitness::Drained => Standing::Unfit,
     }
@@ -143,9 +144,10 @@ async fn tell_announced(
             let (facts, bound) = (facts.borrow_and_update(), announcements.bound.borrow_and_update());
             announced_in(&facts, &bound, &announcements.peers.borrow_and_update())
         };
+        // Once is enough: what befalls a session later is no matter of the handover.
         announced.send_if_modified(|known| {
-            let differs = *known != term;
-            *known = term;
+            let differs = term.is_some() && *known != term;
+            *known = term.or(*known);
             differs
         });
         let more = tokio::select! {
@@ -159,17 +161,17 @@ async fn tell_announced(
     }
 }
 
-/// The term in which all VIPs are bound and told to every peer whose session is up, one at least. What cannot be told
-/// to a peer is not waited for.
+/// The term in which all VIPs are bound and every peer whose session is up, one at least, has their routes as this term
+/// wants them. What cannot be told to a peer is not waited for.
 fn announced_in(facts: &Facts, bound: &BTreeSet<Vip>, peers: &BTreeMap<PeerKey, PeerStatus>) -> Option<u64> {
-    let Standing::Holder { term, .. } = facts.standing else { return None };
+    let Standing::Holder { term, until, .. } = facts.standing else { return None };
     let routes: BTreeSet<IpNetwork> = facts.vips.iter().map(|vip| vip.network()).collect();
-    let mut up = peers.values().filter(|status| status.established()).peekable();
-    let is_told = |status: &PeerStatus| {
-        routes.iter().all(|route| status.announced.contains_key(route) || status.unsendable.contains_key(route))
-    };
-    let is_out = up.peek().is_some() && up.all(is_told) && facts.vips.iter().all(|vip| bound.contains(vip));
-    is_out.then_some(term)
+    let has_all = |status: &PeerStatus| status.settled == Some(Until::At(until));
+    let takes_none = |status: &PeerStatus| routes.iter().all(|route| status.unsendable.contains_key(route));
+    let up: Vec<&PeerStatus> = peers.values().filter(|status| status.established()).collect();
+    let is_told =
+        up.iter().any(|status| has_all(status)) && up.iter().all(|status| has_all(status) || takes_none(status));
+    (is_told && facts.vips.iter().all(|vip| bound.contains(vip))).then_some(term)
 }
 
 /// Ends with the election.
@@ -235,7 +237,7 @@ mod tests {
 
     #[test]
     fn without_election_the_fit_announce_and_the_unfit_only_where_it_must_not_become_empty() {
-        let all = [Fitness::Unknown, Fitness::Fit, Fitness::Unheard, Fitness::Unfit, Fitness::Drained];
+        let all = [Fitness::Unknown, Fitness::Starting, Fitness::Unheard, Fitness::Unfit, Fitness::Drained];
         let before = Standing::Follower(Holder::Unknown);
         let closed = [before, Standing::Everyone, Standing::Everyone, Standing::Unfit, Standing::Unfit];
         assert_eq!(all.map(|fitness| without_election(fitness, false)), closed);
@@ -271,7 +273,7 @@ mod tests {
         let silent = Standing::Follower(Holder::Elsewhere);
         assert_eq!(follower(None, fit, Some("n2"), Some(until)), silent);
         assert_eq!(follower(Some(15), fit, Some("n2"), None), silent);
-        for fitness in [Fitness::Unknown, Fitness::Unheard, Fitness::Unfit, Fitness::Drained] {
+        for fitness in [Fitness::Unknown, Fitness::Starting, Fitness::Unheard, Fitness::Unfit, Fitness::Drained] {
             assert_eq!(follower(Some(15), fitness, Some("n2"), Some(until)), silent);
         }
     }

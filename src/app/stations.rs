@@ -17,6 +17,8 @@ use crate::vip::{Facts, Holder, Standing, Vip};
 
 /// What peers are told when this node leaves in good order (RFC 9003).
 const LEAVING: &str = "vipcast is shutting down on this node";
+/// How long handing over the lease may take: a pod has 30 s to end, and what follows needs some of them.
+const HANDOVER: Duration = Duration::from_secs(15);
 /// How long ending the sessions in good order may take: delivering withdrawals, saying goodbye. A router that does
 /// not close its side keeps us for all of it, so it is short: the next node waits for the lease.
 const GOODBYE: Duration = Duration::from_millis(1500);
@@ -110,7 +112,10 @@ impl Node {
     pub(super) async fn drain(mut self, stations: &mut Stations) {
         if let Some(lease) = &mut self.lease {
             lease.leaving.send_replace(true);
-            lease.releaser.hand_over().await;
+            tokio::select! {
+                () = lease.releaser.hand_over() => {}
+                () = sleep_until(now() + HANDOVER) => tracing::warn!("leaving without a successor: the handover takes too long"),
+            }
         }
         let deadline = now() + GOODBYE;
         self.speaker.stop(LEAVING, deadline);

@@ -125,6 +125,10 @@ pub struct AdjOut {
     withdrawn: BTreeMap<IpNetwork, Withdrawn>,
     /// Those of `withdrawn` without a position.
     unplaced: Vec<IpNetwork>,
+    /// Whether announcements were polled that have no position yet.
+    unplaced_announcement: bool,
+    /// The position in the stream behind the last announcement, until it is known to be delivered.
+    announced_at: Option<u64>,
     /// No position in `withdrawn` is before this one: what is acknowledged is asked for often.
     first_position: Option<u64>,
     /// What is still to be told.
@@ -150,6 +154,8 @@ impl AdjOut {
             sent: BTreeMap::new(),
             withdrawn: BTreeMap::new(),
             unplaced: Vec::new(),
+            unplaced_announcement: false,
+            announced_at: None,
             first_position: None,
             to_withdraw: BTreeSet::new(),
             to_announce: BTreeSet::new(),
@@ -228,6 +234,7 @@ impl AdjOut {
             let (wanted, again) = (wanted.clone(), self.withdrawn.remove(&prefix).is_some());
             let before = self.sent.insert(prefix, wanted.clone());
             let is_repeated = before.is_some_and(|before| before.path == wanted.path);
+            self.unplaced_announcement = true;
             self.end = if again { self.first_end() } else { self.end.into_iter().chain(wanted.until.end()).min() };
             return Some(Told { update: Update::Announce(wanted.path.to(prefix)), is_repeated });
         }
@@ -240,8 +247,11 @@ impl AdjOut {
         !self.unplaced.is_empty()
     }
 
-    /// All withdrawals polled so far end before this position in the stream to the peer, which never goes back.
+    /// All that was polled so far ends before this position in the stream to the peer, which never goes back.
     pub fn told_at(&mut self, position: u64) {
+        if std::mem::take(&mut self.unplaced_announcement) {
+            self.announced_at = Some(position);
+        }
         for prefix in self.unplaced.drain(..) {
             if let Some(withdrawn) = self.withdrawn.get_mut(&prefix) {
                 withdrawn.position.get_or_insert(position);
@@ -250,11 +260,13 @@ impl AdjOut {
         }
     }
 
-    /// The peer's kernel has acknowledged the stream up to this position. Whether that delivered a withdrawal.
+    /// The peer's kernel has acknowledged the stream up to this position. Whether that delivered a withdrawal, or the
+    /// last announcement.
     pub fn delivered(&mut self, acknowledged: u64) -> bool {
         let has_come = |position: Option<u64>| position.is_some_and(|position| position <= acknowledged);
+        let announced = self.announced_at.take_if(|position| *position <= acknowledged).is_some();
         if !has_come(self.first_position) {
-            return false;
+            return announced;
         }
         self.withdrawn.retain(|_, withdrawn| !has_come(withdrawn.position));
         self.first_position = self.withdrawn.values().filter_map(|withdrawn| withdrawn.position).min();
@@ -269,10 +281,17 @@ impl AdjOut {
         self.to_withdraw.is_empty() && is_announced && self.to_end.is_empty()
     }
 
-    /// Whether withdrawals are told, but not known to be delivered.
+    /// Whether anything is told, but not known to be delivered.
     #[must_use]
     pub fn awaits_delivery(&self) -> bool {
-        !self.withdrawn.is_empty()
+        !self.withdrawn.is_empty() || self.announced_at.is_some()
+    }
+
+    /// Where the peer is known to have all that is wanted, as it is wanted: the first end of an entitlement among that.
+    #[must_use]
+    pub fn settled(&self) -> Option<Until> {
+        let is_settled = self.is_told() && self.announced_at.is_none() && !self.unplaced_announcement;
+        self.wanted.values().map(|wanted| wanted.until).min().filter(|_| is_settled)
     }
 
     /// The first end of an entitlement among what the peer may hold: from then on no byte may go out.

@@ -24,7 +24,8 @@ pub const PERIOD: Duration = Duration::from_secs(10);
 pub const GONE_AFTER: Duration = Duration::from_secs(25);
 
 /// All of them, for their words.
-const ALL: [Fitness; 5] = [Fitness::Unknown, Fitness::Fit, Fitness::Unheard, Fitness::Unfit, Fitness::Drained];
+const ALL: [Fitness; 6] =
+    [Fitness::Unknown, Fitness::Fit, Fitness::Starting, Fitness::Unheard, Fitness::Unfit, Fitness::Drained];
 
 /// The word for it in the annotation [`FITNESS`].
 #[must_use]
@@ -32,6 +33,7 @@ pub const fn word(fitness: Fitness) -> &'static str {
     match fitness {
         Fitness::Unknown => "unknown",
         Fitness::Fit => "fit",
+        Fitness::Starting => "starting",
         Fitness::Unheard => "unheard",
         Fitness::Unfit => "unfit",
         Fitness::Drained => "drained",

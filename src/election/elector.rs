@@ -347,6 +347,10 @@ impl Elector {
         if let Kind::Renewal { offer: Some(to), .. } = &write.kind {
             self.note_offer(now, to);
         }
+        if matches!(write.kind, Kind::Claim { .. }) {
+            // What we handed over came back at once.
+            self.end_parting();
+        }
         self.fence_by(now, term, &record);
         let held = self.holding(now, write, record, term);
         let until = held.until;

@@ -25,6 +25,9 @@ pub enum Fitness {
     Unknown,
     /// Its API server answers, and a router hears it.
     Fit,
+    /// Its API server answers, but it has only just started, and no router heard it yet: it stands for what is free, and
+    /// takes over from nobody.
+    Starting,
     /// Its API server answers, but no router hears it: a candidate where there is no better one.
     Unheard,
     /// Its API server fails its checks: no candidate.

@@ -24,10 +24,23 @@ pub enum Sessions {
     Dark(String),
 }
 
+/// Whether a router hears us.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Hearing {
+    /// One does, or did until a moment ago.
+    Heard,
+    /// None has, and it is too early to say why.
+    NotYet,
+    /// None does; why.
+    Unheard(String),
+}
+
 /// Watches over sessions.
 #[derive(Clone, Debug)]
 pub struct Heard {
     state: State,
+    /// Whether there ever was a session.
+    was_heard: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,11 +59,13 @@ impl Heard {
     /// Nothing is established yet, which counts after the grace.
     #[must_use]
     pub fn new(now: Instant) -> Self {
-        Self { state: State::Silent { counts_from: now + GRACE, why: NO_SESSION.to_owned() } }
+        let state = State::Silent { counts_from: now + GRACE, why: NO_SESSION.to_owned() };
+        Self { state, was_heard: false }
     }
 
     /// Takes what is there now.
     pub fn see(&mut self, now: Instant, sessions: &Sessions) {
+        self.was_heard |= *sessions == Sessions::Some;
         self.state = match (&self.state, sessions) {
             (_, Sessions::Some) => State::Heard,
             (State::Heard, Sessions::None) => State::Silent { counts_from: now + BLIP, why: NO_SESSION.to_owned() },
@@ -63,12 +78,13 @@ impl Heard {
         };
     }
 
-    /// Why no router hears us, where none does.
+    /// Whether a router hears us.
     #[must_use]
-    pub fn unheard(&self, now: Instant) -> Option<String> {
+    pub fn hearing(&self, now: Instant) -> Hearing {
         match &self.state {
-            State::Silent { counts_from, why } if now >= *counts_from => Some(why.clone()),
-            State::Silent { .. } | State::Heard => None,
+            State::Silent { counts_from, why } if now >= *counts_from => Hearing::Unheard(why.clone()),
+            State::Silent { .. } if !self.was_heard => Hearing::NotYet,
+            State::Silent { .. } | State::Heard => Hearing::Heard,
         }
     }
 
@@ -95,16 +111,16 @@ mod tests {
     }
 
     /// What is known and what comes next.
-    fn says(heard: &Heard, millis: u64) -> (Option<String>, Option<Instant>) {
-        (heard.unheard(at(millis)), heard.next_deadline(at(millis)))
+    fn says(heard: &Heard, millis: u64) -> (Hearing, Option<Instant>) {
+        (heard.hearing(at(millis)), heard.next_deadline(at(millis)))
     }
 
-    fn no_session() -> Option<String> {
-        Some("no BGP session is established".to_owned())
+    fn no_session() -> Hearing {
+        Hearing::Unheard("no BGP session is established".to_owned())
     }
 
-    fn no_carrier() -> Option<String> {
-        Some("no carrier on eth0, which the BGP sessions run over".to_owned())
+    fn no_carrier() -> Hearing {
+        Hearing::Unheard("no carrier on eth0, which the BGP sessions run over".to_owned())
     }
 
     fn dark() -> Sessions {
@@ -115,10 +131,10 @@ mod tests {
     fn after_the_start_there_is_a_grace() {
         let mut heard = Heard::new(at(0));
         heard.see(at(100), &Sessions::None);
-        assert_eq!(says(&heard, 9_999), (None, Some(at(10_000))));
+        assert_eq!(says(&heard, 9_999), (Hearing::NotYet, Some(at(10_000))));
         assert_eq!(says(&heard, 10_000), (no_session(), None));
         heard.see(at(12_000), &Sessions::Some);
-        assert_eq!(says(&heard, 12_000), (None, None));
+        assert_eq!(says(&heard, 12_000), (Hearing::Heard, None));
     }
 
     #[test]
@@ -126,9 +142,9 @@ mod tests {
         let mut heard = Heard::new(at(0));
         heard.see(at(100), &Sessions::Some);
         heard.see(at(200), &Sessions::None);
-        assert_eq!(says(&heard, 1_199), (None, Some(at(1_200))));
+        assert_eq!(says(&heard, 1_199), (Hearing::Heard, Some(at(1_200))));
         heard.see(at(1_199), &Sessions::Some);
-        assert_eq!(says(&heard, 5_000), (None, None));
+        assert_eq!(says(&heard, 5_000), (Hearing::Heard, None));
         heard.see(at(5_000), &Sessions::None);
         heard.see(at(5_500), &Sessions::None);
         assert_eq!(says(&heard, 6_000), (no_session(), None));
@@ -143,7 +159,7 @@ mod tests {
         heard.see(at(300), &Sessions::None);
         assert_eq!(says(&heard, 300), (no_carrier(), None));
         heard.see(at(400), &Sessions::Some);
-        assert_eq!(says(&heard, 400), (None, None));
+        assert_eq!(says(&heard, 400), (Hearing::Heard, None));
     }
 
     #[test]

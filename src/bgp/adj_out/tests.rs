@@ -276,6 +276,28 @@ fn a_withdrawal_is_outstanding_until_it_is_delivered() {
 }
 
 #[test]
+fn what_is_wanted_is_settled_when_the_last_announcement_is_delivered() {
+    let mut adj = with_a_and_b();
+    adj.told_at(100);
+    assert_eq!((adj.settled(), adj.awaits_delivery()), (None, true));
+    assert!(!adj.delivered(99) && adj.delivered(100) && !adj.awaits_delivery());
+    assert_eq!(adj.settled(), Some(Until::At(at(10))));
+    // Another entitlement to the same needs no UPDATE; another path has to arrive.
+    adj.want(T0, &routes([(A, wish(Until::At(at(30)), 5)), (B, wish(Until::At(at(40)), 5))]));
+    assert_eq!((poll_all(&mut adj, T0), adj.settled()), (vec![], Some(Until::At(at(30)))));
+    adj.want(T0, &routes([(A, wish(Until::At(at(30)), 4)), (B, wish(Until::At(at(40)), 5))]));
+    assert_eq!(adj.settled(), None);
+    assert_eq!(poll_all(&mut adj, T0), [announce(A, "10.0.0.1", 4)]);
+    assert_eq!(adj.settled(), None);
+    adj.told_at(150);
+    assert!(!adj.delivered(149) && adj.settled().is_none() && adj.delivered(150));
+    assert_eq!(adj.settled(), Some(Until::At(at(30))));
+    // Where nothing is wanted there is nothing to have.
+    adj.want(T0, &routes([]));
+    assert_eq!((poll_all(&mut adj, T0).len(), adj.settled()), (2, None));
+}
+
+#[test]
 fn what_is_told_after_a_withdrawal_does_not_put_off_its_delivery() {
     let mut adj = with_a_and_b();
     adj.want(T0, &routes([(B, wish(Until::At(at(20)), 5))]));

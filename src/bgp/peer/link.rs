@@ -162,7 +162,7 @@ impl Live {
         }
     }
 
-    /// Asks the kernel, if it is time to, whether withdrawals have arrived; true when one has.
+    /// Asks the kernel, if it is time to, whether what was told has arrived; true when something has.
     pub(super) fn check_delivery(&mut self, now: Instant) -> bool {
         let Some(adj) = self.adj_out.as_mut().filter(|adj| adj.awaits_delivery()) else {
             self.delivery.ask_at = None;

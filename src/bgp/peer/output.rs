@@ -9,11 +9,11 @@ use super::link::Link;
 use super::status::Report;
 use super::stop::Stopping;
 use crate::bgp::RouteSet;
-use crate::bgp::adj_out::Told;
+use crate::bgp::adj_out::{AdjOut, Told};
 use crate::bgp::fsm::{BySide, Input, Side};
 use crate::bgp::settings::PeerSettings;
 use crate::clock;
-use crate::time::Instant;
+use crate::time::{Instant, Until};
 use crate::wire::bgp::{Packer, Route, Update};
 
 /// Routes of one turn that get a line of their own in the log; of more, it says how many.
@@ -172,7 +172,10 @@ pub(super) fn report_routes(now: Instant, report: &Report, links: &BySide<Link>)
         announced.extend(adj.announced());
         unsendable.extend(adj.unsendable().clone());
     }
+    let settled: Option<Vec<Until>> = links.iter().filter_map(Link::told).map(AdjOut::settled).collect();
+    let settled = settled.and_then(|all| all.into_iter().min());
     report.update(|status| {
+        status.settled = settled;
         status.outstanding = outstanding;
         status.announced = since(&status.announced, announced, now);
         status.unsendable = unsendable;

@@ -11,7 +11,7 @@ use crate::bgp::adj_out::Unsendable;
 use crate::bgp::bfd;
 use crate::bgp::fsm::{Negotiated, StateName};
 use crate::bgp::settings::PeerKey;
-use crate::time::Instant;
+use crate::time::{Instant, Until};
 
 /// How a peer stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +35,9 @@ pub struct PeerStatus {
     pub outstanding: BTreeSet<IpNetwork>,
     /// Routes the peer was told, and since when.
     pub announced: BTreeMap<IpNetwork, Instant>,
+    /// Where the peer is known to have all routes as they are wanted, delivered: the first end of their entitlements,
+    /// which tells one set of wishes from the next.
+    pub settled: Option<Until>,
     /// Routes that are wanted but cannot be sent to this peer, and why.
     pub unsendable: BTreeMap<IpNetwork, Unsendable>,
     /// How often the session came up.
@@ -73,6 +76,7 @@ impl PeerStatus {
             negotiated: None,
             outstanding: BTreeSet::new(),
             announced: BTreeMap::new(),
+            settled: None,
             unsendable: BTreeMap::new(),
             established_count: 0,
             bfd: None,

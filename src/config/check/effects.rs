@@ -11,8 +11,8 @@ use crate::config::{PeerConfig, PeerHost, ROUTER_SLACK};
 
 /// What Kubernetes gives a pod to end, unless told otherwise.
 const GRACE_PERIOD: Duration = Duration::from_secs(30);
-/// What leaving takes besides the draining.
-const LEAVING: Duration = Duration::from_secs(5);
+/// What leaving takes besides the draining: 15 s for a handover at most, and the rest.
+const LEAVING: Duration = Duration::from_secs(20);
 
 /// Warns of the settings of peers.
 pub(super) fn of_peers(

@@ -62,7 +62,9 @@ impl Elector {
     pub fn set_candidates(&mut self, at: Moment, candidates: Vec<Candidate>) {
         self.expire(at.now);
         if self.offers.candidates != candidates {
-            self.offers = Offers { candidates, give_up_at: self.offers.give_up_at, ..Offers::default() };
+            // Who did not take it is not asked again because of somebody else.
+            self.offers.tried.retain(|tried| candidates.iter().any(|candidate| candidate.instance == *tried));
+            self.offers.candidates = candidates;
         }
         self.plan(at);
     }
@@ -111,7 +113,7 @@ impl Elector {
         let from = match (self.leaving, self.fitness) {
             (Leaving::HandingOver, _) | (Leaving::No, Fitness::Drained) => held.taken_at,
             (Leaving::No, Fitness::Unfit | Fitness::Unheard) => held.taken_at + DWELL,
-            (Leaving::No, Fitness::Unknown | Fitness::Fit)
+            (Leaving::No, Fitness::Unknown | Fitness::Fit | Fitness::Starting)
             | (Leaving::HandedOver | Leaving::Asked | Leaving::Done, _) => return None,
         };
         match (self.offers.next(), self.offers.again_at) {
@@ -132,6 +134,9 @@ impl Elector {
 
     /// The lease stands under offer now.
     pub(super) fn note_offer(&mut self, now: Instant, to: &Candidate) {
+        if matches!(&self.view, View::Ours(held) if held.offer.as_ref() == Some(to)) {
+            return;
+        }
         if self.offers.next().is_none() {
             self.offers.tried.clear();
         }
@@ -183,7 +188,14 @@ impl Elector {
     }
 
     pub(super) fn expire_parting(&mut self, now: Instant) {
-        if let Some(parting) = self.parting.take_if(|parting| now >= parting.until) {
+        if self.parting.as_ref().is_some_and(|parting| now >= parting.until) {
+            self.end_parting();
+        }
+    }
+
+    /// Our last term is over, in which we only waited for the next holder's routes.
+    pub(super) fn end_parting(&mut self) {
+        if let Some(parting) = self.parting.take() {
             self.end(Loss::HandedOver { to: parting.to.node.clone(), acknowledged: parting.acknowledged });
             self.conclude(Some(parting.to.node));
         }

@@ -51,7 +51,7 @@ impl Elector {
     /// When we may claim what is free from `free_at` on; `None`: we may not.
     pub(super) fn claim_at(&self, free_at: Instant) -> Option<Instant> {
         match self.fitness {
-            Fitness::Fit => Some(free_at),
+            Fitness::Fit | Fitness::Starting => Some(free_at),
             Fitness::Unheard if self.offers.is_empty() => Some(free_at + self.config.retry_period * UNHEARD_WAITS),
             Fitness::Unheard | Fitness::Unknown | Fitness::Unfit | Fitness::Drained => None,
         }

@@ -17,6 +17,7 @@ fn a_session_comes_up_announces_withdraws_and_ends() {
         status,
         PeerStatus {
             has_password: false,
+            settled: status.settled,
             state: StateName::Established,
             since: status.since,
             found: None,
@@ -36,9 +37,11 @@ fn a_session_comes_up_announces_withdraws_and_ends() {
     let since: Vec<_> = status.announced.into_iter().collect();
     assert!(matches!(since.as_slice(), [(prefix, at)] if *prefix == vip() && *at >= status.since), "{since:?}");
 
+    running.wait(&peer, |status| status.settled == Some(Until::Forever));
+
     running.routes.send_replace(RouteSet::new());
     script.expect(&withdrawn());
-    running.wait(&peer, |status| status.outstanding.is_empty() && status.established());
+    running.wait(&peer, |status| status.outstanding.is_empty() && status.settled.is_none() && status.established());
 
     running.routes.send_replace(routes(Until::Forever));
     script.expect(&announced());

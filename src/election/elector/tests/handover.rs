@@ -119,21 +119,15 @@ fn an_offer_that_nobody_takes_is_taken_back_and_made_to_the_next() {
     let mut e = leaving();
     e.set_candidates(at(2500), vec![candidate("node-b", "b1"), candidate("node-c", "c1")]);
     assert_eq!(actions(&mut e), []);
-    // The list is another one: node-b is asked once more, then node-c.
-    let mut version = 11;
-    for (attempt, when, to) in [(4, 4000, "b"), (5, 6000, "c")] {
-        let offer = offering(version, when, &format!("{to}1"));
-        assert_eq!(timeout(&mut e, when), [update(attempt, offer.clone())]);
-        version += 1;
-        let written = wrote(attempt, with_version(offer, version));
-        assert_eq!(handle(&mut e, when, written), [offered(&format!("node-{to}"))]);
-    }
-    let renewal = ours(version, TERM_A, 1000, 8000, 0);
-    assert_eq!(timeout(&mut e, 8000), [update(6, renewal.clone())]);
-    assert_eq!(handle(&mut e, 8100, wrote(6, with_version(renewal, 14))), [over(None)]);
+    let offer = offering(11, 4000, "c1");
+    assert_eq!(timeout(&mut e, 4000), [update(4, offer.clone())]);
+    assert_eq!(handle(&mut e, 4000, wrote(4, with_version(offer, 12))), [offered("node-c")]);
+    let renewal = ours(12, TERM_A, 1000, 6000, 0);
+    assert_eq!(timeout(&mut e, 6000), [update(5, renewal.clone())]);
+    assert_eq!(handle(&mut e, 6100, wrote(5, with_version(renewal, 13))), [over(None)]);
     // It is still held, and renewed, until it is given back.
-    assert_eq!(e.leadership(ms(8100)), held(18_000, TERM_A));
-    assert_eq!(e.next_deadline(), Some(ms(10_000)));
+    assert_eq!(e.leadership(ms(6100)), held(16_000, TERM_A));
+    assert_eq!(e.next_deadline(), Some(ms(8000)));
 }
 
 #[test]
@@ -277,6 +271,27 @@ fn an_offer_that_the_watch_showed_first_is_reported_once() {
 }
 
 #[test]
+fn a_lease_that_comes_back_at_once_is_ours_again() {
+    let mut e = holder();
+    e.set_candidates(at(1500), vec![candidate("node-b", "b1")]);
+    e.set_fitness(at(1600), Fitness::Drained);
+    actions(&mut e);
+    handle(&mut e, 1700, wrote(3, offering(11, 2000, "b1")));
+    handle(&mut e, 1800, seen(taken(12, 1750, true)));
+    assert_eq!(e.leadership(ms(1800)), ending(2550));
+    e.set_fitness(at(1900), Fitness::Fit);
+    let back = noted(taken(13, 1950, true), &[(OFFER, format!("{} {} a1", TERM_A + 5, wall(1950).0))]);
+    let asked = handle(&mut e, 2000, seen(back));
+    let [Action::Update { attempt: Attempt(4), record: claim }] = &asked[..] else { panic!("{asked:?}") };
+    let term = TERM_A + 6;
+    let ended = report(Event::Lost(Loss::HandedOver { to: "node-b".to_owned(), acknowledged: true }));
+    let news = [ended, report(Event::BecameHolder { term }), report(Event::TookOver { from: "b1".to_owned() })];
+    assert_eq!(handle(&mut e, 2100, wrote(4, with_version(claim.clone(), 14))), news);
+    assert_eq!(e.leadership(ms(2100)), held(12_000, term));
+    assert_eq!(timeout(&mut e, 2550), []);
+}
+
+#[test]
 fn an_offer_to_another_process_or_of_another_record_is_none() {
     let mut renewed = offer_of_b(11, 2900, "a1");
     renewed.spec.renew_time = Some(wall(2950));
@@ -305,7 +320,8 @@ fn an_offer_in_a_restored_record_is_over() {
 
 #[test]
 fn nobody_takes_an_offer_who_is_not_fit() {
-    for fitness in [Fitness::Unknown, Fitness::Unheard, Fitness::Unfit, Fitness::Drained] {
+    let unfit = [Fitness::Unknown, Fitness::Starting, Fitness::Unheard, Fitness::Unfit, Fitness::Drained];
+    for fitness in unfit {
         let mut e = elector();
         e.set_fitness(at(0), fitness);
         actions(&mut e);
