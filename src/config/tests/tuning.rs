@@ -359,11 +359,11 @@ fn what_has_no_effect_or_turns_the_fence_off_is_said() {
 #[test]
 fn a_drain_that_a_pod_has_no_time_for_is_said() {
     let said = |items: &str| warnings(&[TWO, ("bgpPeerOptions", items)], &[]);
-    assert_eq!(said("*;graceful-shutdown=25000"), Vec::<String>::new());
+    assert_eq!(said("*;graceful-shutdown=10000"), Vec::<String>::new());
     assert_eq!(
-        said("*;graceful-shutdown=60000,10.0.0.1;graceful-shutdown=0,2001:db8::1;graceful-shutdown=25001"),
+        said("*;graceful-shutdown=60000,10.0.0.1;graceful-shutdown=0,2001:db8::1;graceful-shutdown=10001"),
         [
-            "--bgpPeerOptions (bgp_peer_options): graceful-shutdown=25001: in a pod terminationGracePeriodSeconds (30 by \
+            "--bgpPeerOptions (bgp_peer_options): graceful-shutdown=10001: in a pod terminationGracePeriodSeconds (30 by \
              default) must be 31 or more, or the kubelet kills vipcast before it has left"
         ]
     );
