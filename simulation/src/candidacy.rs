@@ -26,6 +26,9 @@ impl World {
         let first_check = 1 + it.random.below(500);
         self.after(first_check, Event::Assess { node, life });
         self.after(GRACE + 1, Event::Assess { node, life });
+        for end in [self.nodes[node].unfit_until, self.nodes[node].drained_until] {
+            self.at(end.max(self.now), Event::Assess { node, life });
+        }
         self.after(first_check, Event::Publish { node, life, again: true });
         self.list_candidates(node);
     }
