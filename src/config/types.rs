@@ -230,7 +230,7 @@ pub enum Source {
 }
 
 /// The lease that decides who announces. Checked: `duration` > `renew_deadline` > 1.2 × `retry_period`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct LeaseConfig {
     /// The Lease object's name.
     pub name: String,

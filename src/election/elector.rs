@@ -42,7 +42,7 @@ const BURST: u8 = 4;
 const OPEN: usize = 64;
 
 /// What we know of the object.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum View {
     /// Nothing yet.
     Unknown,
@@ -55,7 +55,7 @@ enum View {
 }
 
 /// What is special about a record that is not ours.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Past {
     Plain,
     /// It went back: etcd was restored. What it offers is over.
@@ -65,7 +65,7 @@ enum Past {
 }
 
 /// Whether we are about to go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Leaving {
     No,
     /// Another is to take the lease; until one did, we hold it.
@@ -77,7 +77,7 @@ enum Leaving {
 }
 
 /// The machine of one candidate for one lease.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Elector {
     config: LeaseConfig,
     author: Author,
@@ -447,7 +447,5 @@ impl Elector {
     }
 }
 
-#[cfg(test)]
-mod simulation;
 #[cfg(test)]
 mod tests;

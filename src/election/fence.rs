@@ -37,7 +37,7 @@ pub const fn standby_prepend(step: Option<u8>) -> u8 {
 }
 
 /// What people should know.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Notice {
     /// A path as short as can be may stand, so ours is no shorter: routers may stay with it.
     Spent {
@@ -56,7 +56,7 @@ pub enum Notice {
 }
 
 /// The fence as one candidate keeps it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Fence {
     /// `None`: nothing is noted.
     asn: Option<u32>,
@@ -73,7 +73,7 @@ pub struct Fence {
 }
 
 /// A term of ours.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Held {
     term: u64,
     /// What we prepend. `None`: no fence.

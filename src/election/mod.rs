@@ -18,7 +18,7 @@ pub use lease::{Circumstances, LeaseElection, Releaser};
 use crate::time::Instant;
 
 /// Whether this node should hold the lease.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Fitness {
     /// Not checked yet: no candidate, but no reason to let go of anything either.
     #[default]
@@ -37,7 +37,7 @@ pub enum Fitness {
 }
 
 /// What a node says of itself.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Condition {
     /// Whether it is fit.
     pub fitness: Fitness,
@@ -52,7 +52,7 @@ pub fn instance(node: &str, nonce: &str) -> String {
 }
 
 /// Another node that is fit to take the lease.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Candidate {
     /// Its name.
     pub node: String,
@@ -61,7 +61,7 @@ pub struct Candidate {
 }
 
 /// Leadership is a value with an expiry, not an event.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Leadership {
     /// Not (or no longer) ours.
     Follower {

@@ -41,7 +41,7 @@ impl MicroTime {
 }
 
 /// The Lease's `spec`: the fields that client-go compares to see whether a record changed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Spec {
     /// Who holds it; absent or empty: nobody.
     pub holder: Option<String>,
@@ -75,7 +75,7 @@ impl Spec {
 }
 
 /// What a holder notes of its routes, for whoever holds the lease after it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Notes {
     /// See [`AS`].
     pub asn: Option<u32>,
@@ -103,7 +103,7 @@ impl Notes {
 }
 
 /// One version of the Lease object.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Record {
     /// `metadata.resourceVersion`; empty in a record that is to be created.
     pub version: Version,
@@ -183,7 +183,7 @@ impl Record {
 }
 
 /// A `resourceVersion`, sent back as it came.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Version(pub String);
 
 impl Version {

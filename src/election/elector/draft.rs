@@ -7,7 +7,7 @@ use crate::config::LeaseConfig;
 use crate::election::record::{ACKNOWLEDGED, FROM, INSTANCE, MicroTime, OFFER, RESUMED, Record, Spec, TERM};
 
 /// How a claim comes about.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Origin {
     /// The lease was free, or waited out.
     Free,
@@ -34,7 +34,7 @@ impl Origin {
 const RESUMED_FOR: Duration = Duration::from_secs(60);
 
 /// What is the same in every record of this process.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Author {
     /// The node's name.
     pub identity: String,

@@ -25,7 +25,7 @@ const WRITING: u32 = 2;
 pub const DWELL: Duration = Duration::from_secs(10);
 
 /// Whom the lease may be offered to.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Offers {
     /// Other nodes that are fit, best first.
     candidates: Vec<Candidate>,
@@ -48,7 +48,7 @@ impl Offers {
 }
 
 /// The end of our term, after another took our offer.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Parting {
     pub term: u64,
     pub until: Instant,

@@ -9,7 +9,7 @@ use crate::election::record::{MicroTime, Record, Version};
 use crate::time::Instant;
 
 /// Now, on both clocks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Moment {
     /// The clock that entitlements are measured by.
     pub now: Instant,
@@ -22,7 +22,7 @@ pub struct Moment {
 pub struct Attempt(pub u64);
 
 /// What happened.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Input {
     /// The watch (or the list it began with) showed the object, or that there is none. It may be late: a watch lags
     /// behind writes, so what contradicts us here is asked for again before it is believed.
@@ -49,7 +49,7 @@ pub enum Input {
 }
 
 /// Why a write was not done, or not known to be.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum WriteError {
     /// Somebody wrote since the version we know (409).
     Conflict,
@@ -62,7 +62,7 @@ pub enum WriteError {
 }
 
 /// What is to be done.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Action {
     /// Read the object consistently (no resourceVersion), answer with [`Input::Got`].
     Get {
@@ -88,7 +88,7 @@ pub enum Action {
 }
 
 /// What people want to know.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Event {
     /// We hold the lease and are entitled to speak.
     BecameHolder {
@@ -144,7 +144,7 @@ pub enum Event {
 }
 
 /// How an entitlement ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Loss {
     /// No renewal was confirmed within the renew deadline.
     Expired,
@@ -189,7 +189,7 @@ impl fmt::Display for Loss {
 }
 
 /// When what we know came about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Freshness {
     /// A consistent answer that came after everything of ours that was answered.
     Certain,
@@ -198,7 +198,7 @@ pub(super) enum Freshness {
 }
 
 /// A write that was sent: what, and when.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Write {
     pub attempt: Attempt,
     /// The moment before it was sent.
@@ -208,7 +208,7 @@ pub(super) struct Write {
 }
 
 /// What a write is for.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Kind {
     Claim {
         term: u64,
@@ -235,7 +235,7 @@ impl Kind {
 }
 
 /// The lease in our hands.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Holding {
     pub record: Record,
     pub term: u64,
