@@ -153,7 +153,10 @@ impl Record {
         let (term, rest) = self.annotations.get(OFFER)?.split_once(' ')?;
         let (renewed, instance) = rest.split_once(' ')?;
         let stands = term.parse().ok() == self.term() && renewed.parse().ok().map(MicroTime) == self.spec.renew_time;
-        (stands && self.spec.holder().is_some()).then_some(instance)
+        // Annotations outlive their holder where client-go takes the lease, and times may come again.
+        let wrote = self.instance().and_then(|id| id.rsplit_once('/')).map(|(node, _)| node);
+        let of_holder = self.spec.holder().is_some_and(|holder| wrote.is_none_or(|node| node == holder));
+        (stands && of_holder).then_some(instance)
     }
 
     /// Whether the holder took the lease because `instance` offered it in `term`.
@@ -211,6 +214,17 @@ mod tests {
         assert_eq!(record.notes(), Notes { prepend: None, ..notes });
         Notes::default().write(&mut record.annotations);
         assert_eq!(record.annotations, [(TERM.to_owned(), "7".to_owned())].into());
+    }
+
+    #[test]
+    fn an_offer_is_its_holders_alone_even_if_its_time_comes_again() {
+        let offered = |holder: &str| {
+            let spec = Spec { holder: Some(holder.to_owned()), renew_time: Some(MicroTime(5)), ..Spec::default() };
+            let notes = [(TERM, "7"), (INSTANCE, "n1/1f"), (OFFER, "7 5 n2/2f")];
+            let annotations = notes.map(|(key, word)| (key.to_owned(), word.to_owned())).into();
+            Record { spec, annotations, ..Record::default() }.offered_to().map(str::to_owned)
+        };
+        assert_eq!([offered("n1"), offered("kube-vip")], [Some("n2/2f".to_owned()), None]);
     }
 
     #[test]
