@@ -95,6 +95,9 @@ pub(super) fn drain(cluster: &mut Cluster) -> Result<()> {
 }
 
 fn leader_and_follower(one: &Control, two: &Control, began: Duration) -> Result<()> {
+    // Each hears of the other once that one's session is up.
+    one.wait(began, "/leadership/fit_others", &json!(["n2"]))?;
+    two.wait(began, "/leadership/fit_others", &json!(["n1"]))?;
     let document = one.wait(began, "/vips/0", &vip("10.88.0.40", &[Kind::Bird]))?;
     let part = |document: &Value, name: &str| document.get(name).cloned().unwrap_or_default();
     let expected = (json!("lease"), leadership("holder", "n1"), json!([peer(Kind::Bird, &[PREFIX])]));
