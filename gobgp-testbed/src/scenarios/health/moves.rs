@@ -22,7 +22,7 @@ use crate::{clock, wait};
 /// Between two pings.
 const EVERY: Duration = Duration::from_millis(5);
 /// A handover without loss, on a busy machine.
-const UNNOTICED: Duration = Duration::from_millis(100);
+const UNNOTICED: Duration = Duration::from_millis(300);
 /// How long a VIP that has moved is watched for a return.
 const AFTERMATH: Duration = Duration::from_secs(4);
 /// How long a health check is left to come and go.
