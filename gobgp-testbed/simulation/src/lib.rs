@@ -46,6 +46,7 @@ use std::str::FromStr;
 pub use judge::{Promise, Violation};
 pub use plan::Faults;
 use plan::Setting;
+pub use requests::as_if_offered;
 use world::World;
 
 /// A defect that is made on purpose.

@@ -1,7 +1,7 @@
 //! Between candidates and the API: requests, answers, watches; and kube-vip's turn.
 
 use vipcast::election::elector::{Attempt, Input, WriteError};
-use vipcast::election::record::{OFFER, Record, Version};
+use vipcast::election::record::{INSTANCE, OFFER, Record, Version};
 use vipcast::time::Instant;
 
 use crate::Broken;
@@ -11,6 +11,22 @@ use crate::gocandidate::NAME;
 use crate::plan::{NODES, millis};
 use crate::random::Random;
 use crate::world::{Asker, Event, World};
+
+/// A record with an old offer in it, as if its holder had made that offer in this very record.
+#[must_use]
+pub fn as_if_offered(mut record: Record) -> Record {
+    let Some(offer) = record.annotations.get(OFFER) else { return record };
+    let to = offer.rsplit(' ').next().unwrap_or_default();
+    let stamp = record.term().zip(record.spec.renew_time).zip(record.spec.holder());
+    let Some(((term, renewed), holder)) = stamp else { return record };
+    let offer = format!("{term} {} {to}", renewed.0);
+    let stranger = (!record.is_of_vipcast()).then(|| format!("{holder}/stale"));
+    record.annotations.insert(OFFER.to_owned(), offer);
+    if let Some(instance) = stranger {
+        record.annotations.insert(INSTANCE.to_owned(), instance);
+    }
+    record
+}
 
 impl World {
     /// Sends a request through the network: it may be lost, take long, land after its caller gave up.
@@ -66,13 +82,8 @@ impl World {
     }
 
     /// The record as an elector is shown it. The defect: what it offers always stands.
-    fn shown(&self, mut record: Record) -> Record {
-        let stamp = record.term().zip(record.spec.renew_time).filter(|_| self.broken == Some(Broken::StaleOffer));
-        if let (Some(offer), Some((term, renewed))) = (record.annotations.get_mut(OFFER), stamp) {
-            let to = offer.rsplit(' ').next().unwrap_or_default();
-            *offer = format!("{term} {} {to}", renewed.0);
-        }
-        record
+    fn shown(&self, record: Record) -> Record {
+        if self.broken == Some(Broken::StaleOffer) { as_if_offered(record) } else { record }
     }
 
     /// A watch begins with a list; it has the object's own version.

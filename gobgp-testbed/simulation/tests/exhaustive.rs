@@ -15,6 +15,7 @@ use vipcast::election::elector::{Action as Want, Attempt, Elector, Input, Moment
 use vipcast::election::record::{MicroTime, OFFER, Record, Spec, Version};
 use vipcast::election::{Candidate, Fitness, Leadership, instance};
 use vipcast::time::Instant;
+use vipcast_simulation::as_if_offered;
 
 const NODES: usize = 2;
 const DURATION: u64 = 3;
@@ -252,13 +253,8 @@ impl State {
         Some(())
     }
 
-    fn shown(&self, mut record: Record) -> Record {
-        let stamp = record.term().zip(record.spec.renew_time).filter(|_| self.budget.stale_offers_stand);
-        if let (Some(offer), Some((term, renewed))) = (record.annotations.get_mut(OFFER), stamp) {
-            let to = offer.rsplit(' ').next().unwrap_or_default();
-            *offer = format!("{term} {} {to}", renewed.0);
-        }
-        record
+    fn shown(&self, record: Record) -> Record {
+        if self.budget.stale_offers_stand { as_if_offered(record) } else { record }
     }
 
     fn lose(&mut self, node: usize) -> Option<()> {
