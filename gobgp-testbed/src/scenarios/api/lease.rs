@@ -11,6 +11,7 @@ use crate::cluster::Cluster;
 use crate::lab::node_address;
 use crate::parts::api::{Api, LEASE, LEASES};
 use crate::parts::apiserver::ApiServer;
+use crate::parts::heard::Heard;
 use crate::scenarios::SOON;
 use crate::site::PREFIX;
 
@@ -79,6 +80,8 @@ pub(in crate::scenarios) fn restored(cluster: &mut Cluster) -> Result<()> {
         let spec = cluster.spec(1, &[&stage.gobgpd, &stage.bird])?;
         let again = cluster.site.vipcast(1, &spec)?;
         stage.replace_vipcast(1, again)?;
+        // In the handover two announced for a moment: what follows is judged.
+        stage.heard = Heard::start(&stage.gobgpd, PREFIX)?;
         cluster.etcd.restore(&snapshot)?;
         Ok(stage)
     })
