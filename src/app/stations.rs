@@ -108,7 +108,8 @@ impl Lease {
 
 impl Node {
     /// Hand the lease over where somebody is fit → graceful shutdown where it is set → withdraw → delivered → Cease →
-    /// unbind → release the lease if it is still ours. Until the sessions end, the lease is renewed and the routes follow it: when it is lost, they go at once.
+    /// unbind → release the lease if it is still ours. Until the sessions end, the lease is renewed and the routes follow
+    /// it: when it is lost, they go at once.
     pub(super) async fn drain(mut self, stations: &mut Stations) {
         if let Some(lease) = &mut self.lease {
             lease.leaving.send_replace(true);

@@ -45,10 +45,10 @@ use std::time::Duration;
 use anyhow::Result;
 
 pub use handover::handovers;
-pub use play::{list, play};
+pub use play::{churn, list, play};
 
 use crate::cluster::Cluster;
-use crate::site::{Site, check_tools};
+use crate::site::Site;
 
 /// Generous: figures belong to the bench, these deadlines only tell "never" from "slowly".
 pub(crate) const SOON: Duration = Duration::from_secs(15);
@@ -61,16 +61,6 @@ pub struct Scenario {
     /// What it shows.
     pub shows: &'static str,
     run: Run,
-}
-
-/// The scenario `21-churn` with so many connections, which may take minutes.
-///
-/// # Errors
-/// When vipcast does not bear it, or the site does not come up.
-pub fn churn(count: u32) -> Result<()> {
-    check_tools()?;
-    let mut site = Site::build()?;
-    bad_input::churn(&mut site, count)
 }
 
 /// What a scenario plays on.

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, ensure};
 
-use super::{Run, all};
+use super::{Run, all, bad_input};
 use crate::clock;
 use crate::cluster::Cluster;
 use crate::site::{Site, check_tools};
@@ -14,6 +14,16 @@ pub fn list() {
     for scenario in all() {
         println!("{:24} {}", scenario.name, scenario.shows);
     }
+}
+
+/// The scenario `21-churn` with so many connections, which may take minutes.
+///
+/// # Errors
+/// When vipcast does not bear it, or the site does not come up.
+pub fn churn(count: u32) -> Result<()> {
+    check_tools()?;
+    let mut site = Site::build()?;
+    bad_input::churn(&mut site, count)
 }
 
 /// Runs all scenarios, or those whose name contains one of `words`: first those that need no Kubernetes, then, only if

@@ -134,9 +134,6 @@ impl Elector {
 
     /// The lease stands under offer now.
     pub(super) fn note_offer(&mut self, now: Instant, to: &Candidate) {
-        if matches!(&self.view, View::Ours(held) if held.offer.as_ref() == Some(to)) {
-            return;
-        }
         if self.offers.next().is_none() {
             self.offers.tried.clear();
         }

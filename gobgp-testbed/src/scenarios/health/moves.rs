@@ -110,6 +110,15 @@ impl Stage {
     fn moves(cluster: &Cluster) -> Result<u64> {
         Ok(cluster.api(2)?.lease()?.context("there is no Lease")?.transitions())
     }
+
+    /// Who asked the VIP noticed nothing of what flapped since `start`, when the lease had changed hands `before` times.
+    fn stood(&self, cluster: &Cluster, start: Duration, before: u64) -> Result<()> {
+        let moves = Self::moves(cluster)?.saturating_sub(before);
+        let silence = self.probe.silence(start, clock::now())?;
+        println!("    figure: {moves} moves in {FLAPPING:?}, the longest silence {silence:.2?}");
+        ensure!(silence < UNNOTICED, "the VIP was silent for {silence:?}");
+        self.vipcasts.iter().try_for_each(|vipcast| vipcast.alive())
+    }
 }
 
 /// The one that leads loses its own API server; the lease can be written through the others.
@@ -167,11 +176,7 @@ pub(in crate::scenarios) fn one_flaps(cluster: &mut Cluster) -> Result<()> {
         ensure!(moves <= 1, "{moves} moves after {:?}", clock::since(start));
         Ok(())
     })?;
-    let moves = Stage::moves(cluster)?.saturating_sub(before);
-    let silence = stage.probe.silence(start, clock::now())?;
-    println!("    figure: {moves} moves in {FLAPPING:?}, the longest silence {silence:.2?}");
-    ensure!(silence < UNNOTICED, "the VIP was silent for {silence:?}");
-    stage.vipcasts.iter().try_for_each(|vipcast| vipcast.alive())
+    stage.stood(cluster, start, before)
 }
 
 /// All checks fail every other time.
@@ -187,11 +192,7 @@ pub(in crate::scenarios) fn all_flap(cluster: &mut Cluster) -> Result<()> {
         ensure!(moves <= allowed, "{moves} moves after {:?}", clock::since(start));
         Ok(())
     })?;
-    let moves = Stage::moves(cluster)?.saturating_sub(before);
-    let silence = stage.probe.silence(start, clock::now())?;
-    println!("    figure: {moves} moves in {FLAPPING:?}, the longest silence {silence:.2?}");
-    ensure!(silence < UNNOTICED, "the VIP was silent for {silence:?}");
-    stage.vipcasts.iter().try_for_each(|vipcast| vipcast.alive())
+    stage.stood(cluster, start, before)
 }
 
 /// Nobody is fit: the holder stays.
