@@ -5,6 +5,7 @@ mod cordon;
 mod desk;
 mod draining;
 mod fitness;
+mod live;
 mod passwords;
 mod report;
 mod speaking;
@@ -31,6 +32,7 @@ use crate::vip::{Facts, Standing, Vip};
 use chronicle::Election;
 use desk::Desk;
 use draining::Switch;
+pub use live::Remake;
 pub use passwords::read_password_file;
 use stations::{Lease, Node, SPEAKER, Stations};
 
@@ -52,13 +54,13 @@ enum Error {
     StationEnded(&'static str),
 }
 
-/// Runs the daemon until a signal ends it.
+/// Runs the daemon until a signal ends it. `remake`: how the configuration is made anew while it runs.
 #[must_use]
-pub fn run(config: Config) -> ExitCode {
+pub fn run(config: Config, remake: Remake) -> ExitCode {
     // Two workers: one task that hangs leaves the other to withdraw; should both hang, the watchdog thread cuts.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let result = runtime.map_err(Error::Io).and_then(|runtime| {
-        let result = runtime.block_on(daemon(config));
+        let result = runtime.block_on(daemon(config, remake));
         runtime.shutdown_background();
         result
     });
@@ -71,7 +73,7 @@ pub fn run(config: Config) -> ExitCode {
     }
 }
 
-async fn daemon(config: Config) -> Result<(), Error> {
+async fn daemon(config: Config, _remake: Remake) -> Result<(), Error> {
     let mut signals = Signals::new()?;
     let mut stations = Stations::default();
     let node = build(config, &mut stations).await?;

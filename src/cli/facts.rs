@@ -1,12 +1,13 @@
 //! What the host says, for [`crate::config::check`].
 
 use crate::app::read_password_file;
-use crate::config::{Facts, RawConfig, password_files};
+use crate::config::{Facts, Learned, RawConfig, password_files};
 
 const SERVICE_ACCOUNT_NAMESPACE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
 
-/// Reads them. What is not there is `None`; only a password file that is configured can be a mistake.
-pub(super) fn read(raw: &RawConfig) -> Facts {
+/// Reads them, and adds what was `learned`. What is not there is `None`; only a password file that is configured can be
+/// a mistake.
+pub(super) fn read(raw: &RawConfig, learned: &Learned) -> Facts {
     let passwords = password_files(raw).into_iter().map(|path| {
         let content = read_password_file(&path);
         (path, content)
@@ -17,6 +18,8 @@ pub(super) fn read(raw: &RawConfig) -> Facts {
         service_account_namespace: line(SERVICE_ACCOUNT_NAMESPACE),
         password_files: passwords.collect(),
         interfaces: interfaces(),
+        provided: learned.provided.clone(),
+        node_labels: learned.node_labels.clone(),
     }
 }
 

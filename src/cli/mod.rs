@@ -10,8 +10,11 @@ use std::ffi::OsString;
 use std::io::{Write as _, stderr, stdout};
 use std::process::ExitCode;
 
+use crate::app::Remake;
 use crate::config::options::{OPTIONS, Spec};
-use crate::config::{Checked, Command, Config, Finding, Mistakes, RawConfig, check, outlook, outlook_table, reference};
+use crate::config::{
+    Checked, Command, Config, Finding, Learned, Mistakes, RawConfig, check, outlook, outlook_table, reference,
+};
 
 pub use args::{Request, parse};
 pub use control::{Ask, What};
@@ -23,10 +26,12 @@ pub fn main() -> ExitCode {
         Ok(Request::Version) => print(&version()),
         Ok(Request::Reference) => print(&reference()),
         Ok(Request::Run(command, flags)) => run(command, flags),
-        Ok(Request::Check(flags)) => match read(Command::Manager, flags) {
-            Ok(Checked { config, warnings }) => print(&report(&config, &warnings)),
-            Err(mistakes) => complain(&mistakes),
-        },
+        Ok(Request::Check(flags)) => {
+            match words(Command::Manager, flags).and_then(|words| words.read(&Learned::default())) {
+                Ok(Checked { config, warnings }) => print(&report(&config, &warnings)),
+                Err(mistakes) => complain(&mistakes),
+            }
+        }
         Ok(Request::Ask(ask)) => match control::ask(&ask, socket_variable().as_deref()) {
             Ok(text) => print(&text),
             Err(text) => {
@@ -62,24 +67,40 @@ fn version() -> String {
 }
 
 fn run(command: Command, flags: Vec<(&'static Spec, String)>) -> ExitCode {
-    match read(command, flags) {
-        Ok(Checked { config, warnings }) => {
+    let read = words(command, flags).and_then(|words| {
+        let checked = words.read(&Learned::default())?;
+        Ok((words, checked))
+    });
+    match read {
+        Ok((words, Checked { config, warnings })) => {
             crate::telemetry::init(config.log);
             for Finding { subject, text } in warnings {
                 tracing::warn!(option = subject, "{text}");
             }
-            crate::app::run(config)
+            crate::app::run(config, Remake::new(move |learned| words.read(learned)))
         }
         Err(mistakes) => complain(&mistakes),
     }
 }
 
-/// The configuration of these flags and the environment.
-fn read(command: Command, flags: Vec<(&'static Spec, String)>) -> Result<Checked, Mistakes> {
+/// What the process was given, once: flags and variables.
+struct Words {
+    command: Command,
+    raw: RawConfig,
+}
+
+/// Those of these flags and the environment.
+fn words(command: Command, flags: Vec<(&'static Spec, String)>) -> Result<Words, Mistakes> {
     #[expect(clippy::disallowed_methods, reason = "this is where the environment is read, once")]
     let environment = std::env::vars_os();
-    let raw = RawConfig::new(flags, variables(environment)?);
-    check(&raw, command, &facts::read(&raw))
+    Ok(Words { command, raw: RawConfig::new(flags, variables(environment)?) })
+}
+
+impl Words {
+    /// The configuration of these words, and of what the host says now.
+    fn read(&self, learned: &Learned) -> Result<Checked, Mistakes> {
+        check(&self.raw, self.command, &facts::read(&self.raw, learned))
+    }
 }
 
 /// What `check` prints where there is no mistake.

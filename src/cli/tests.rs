@@ -110,7 +110,7 @@ fn the_complaint_ends_with_the_count() {
 fn facts_of_a_password_file() {
     let read = |path: &str| {
         let raw = RawConfig::new([], [("bgp_peerpass_file".to_owned(), path.to_owned())]);
-        facts::read(&raw).password_files.into_values().next().map(|read| read.map(|_| ()))
+        facts::read(&raw, &Learned::default()).password_files.into_values().next().map(|read| read.map(|_| ()))
     };
     assert_eq!(read(""), None);
     assert_eq!(read("/dev/null"), Some(Ok(())));

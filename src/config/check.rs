@@ -22,7 +22,7 @@ use secrecy::SecretSlice;
 use super::options::{ARP, BGP, CONTROL_PLANE, DRAIN_ON_CORDON, KUBECONFIG, LOG, LOG_FORMAT, NODE_NAME, PORT};
 use super::options::{SERVICES, Spec, TABLE, WIREGUARD};
 use super::scalar::is_dns_subdomain;
-use super::{Config, Finding, LogConfig, LogFormat, LogLevel, Mistakes, RawConfig};
+use super::{Config, Finding, LogConfig, LogFormat, LogLevel, Mistakes, Provided, RawConfig};
 use reader::Reader;
 
 /// Which of the daemon's subcommands was given.
@@ -45,6 +45,10 @@ pub struct Facts {
     pub password_files: BTreeMap<PathBuf, Result<SecretSlice<u8>, String>>,
     /// The names of the host's interfaces; `None` where they could not be read, and no name is doubted.
     pub interfaces: Option<Vec<String>>,
+    /// What the provider says; `None`: there is none, or it has not said anything yet.
+    pub provided: Option<Provided>,
+    /// The labels of this node's object; `None`: not read.
+    pub node_labels: Option<BTreeMap<String, String>>,
 }
 
 /// A configuration without mistakes.

@@ -13,6 +13,7 @@ pub mod options;
 mod outlook;
 mod password;
 mod peer;
+mod provided;
 mod raw;
 mod reference;
 mod scalar;
@@ -25,6 +26,7 @@ pub use finding::{Finding, Mistakes};
 pub use health::{HealthConfig, HealthTarget};
 pub use outlook::{Failure, Outage, Prospect, ROUTER_SLACK, outlook, outlook_table};
 pub use password::{FilePassword, password_files};
+pub use provided::{Learned, Provided, ProvidedPeer};
 pub use raw::{Given, Origin, RawConfig};
 pub use reference::reference;
 pub use types::{
