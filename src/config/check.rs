@@ -9,6 +9,7 @@ mod lease;
 mod next_hops;
 mod passwords;
 mod peers;
+mod provided;
 mod reader;
 mod timings;
 mod tuning;
@@ -45,9 +46,9 @@ pub struct Facts {
     pub password_files: BTreeMap<PathBuf, Result<SecretSlice<u8>, String>>,
     /// The names of the host's interfaces; `None` where they could not be read, and no name is doubted.
     pub interfaces: Option<Vec<String>>,
-    /// What the provider says; `None`: there is none, or it has not said anything yet.
+    /// What the provider says; `None`: there is none, or it has said nothing complete yet.
     pub provided: Option<Provided>,
-    /// The labels of this node's object; `None`: not read.
+    /// This node's labels; `None`: not known.
     pub node_labels: Option<BTreeMap<String, String>>,
 }
 
@@ -82,6 +83,7 @@ fn assemble(r: &mut Reader<'_>, command: Command) -> Option<Config> {
     let election = lease::lease(r);
     let health = health::health(r, api_port, vips.as_deref().unwrap_or_default());
     let vip_options = tuning::vips(r, vips.as_deref());
+    let provider = provided::provider(r);
     let bgp = bgp::bgp(r, vips.as_deref().unwrap_or_default(), vip_options.as_ref());
     let node_name = node_name(r);
     let kubeconfig = PathBuf::from(r.text(&KUBECONFIG)?);
@@ -95,6 +97,8 @@ fn assemble(r: &mut Reader<'_>, command: Command) -> Option<Config> {
         interface: interface?,
         api_port: u16::try_from(api_port?).ok()?,
         bgp: bgp?,
+        provider: provider?,
+        depends_on_labels: false,
         election: election?,
         health: health?,
         kubeconfig,

@@ -26,7 +26,8 @@ pub use finding::{Finding, Mistakes};
 pub use health::{HealthConfig, HealthTarget};
 pub use outlook::{Failure, Outage, Prospect, ROUTER_SLACK, outlook, outlook_table};
 pub use password::{FilePassword, password_files};
-pub use provided::{Learned, Provided, ProvidedPeer};
+pub use peer::{asn, password_rules};
+pub use provided::{Learned, Provided, ProvidedPeer, ProviderConfig};
 pub use raw::{Given, Origin, RawConfig};
 pub use reference::reference;
 pub use types::{

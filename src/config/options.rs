@@ -176,6 +176,8 @@ options! {
             "next hops as kube-vip has them: fixed, auto_sourceip or auto_sourceif; without it our own addresses");
         MPBGP_IPV4 = value("mpbgpIPv4", &["mpbgp_ipv4"], "IPV4", "next hop of IPv4 routes, in the mode fixed");
         MPBGP_IPV6 = value("mpbgpIPv6", &["mpbgp_ipv6"], "IPV6", "next hop of IPv6 routes, in the mode fixed");
+        ANNOTATIONS = value("annotations", &["annotation", "annotations"], "PREFIX",
+            "take local AS, source and peers from this node's annotations PREFIX/node-asn, PREFIX/peer-ip and so on");
         SOURCE_IP = value("sourceIP", &["bgp_sourceip", "bgp_source_ip"], "IP",
             "local address of the sessions, for the peers of its family").alias(&["sourceip"]);
         SOURCE_IF = value("sourceIF", &["bgp_sourceif", "bgp_source_if"], "NAME",

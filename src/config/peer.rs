@@ -174,8 +174,11 @@ fn looks_like_ipv6(piece: &str, host: &str) -> bool {
     host.len() <= 4 && host.bytes().all(|b| b.is_ascii_hexdigit()) && piece.bytes().filter(|b| *b == b':').count() >= 2
 }
 
-/// An AS number that a speaker may have; the error fits after "AS number …".
-pub(super) fn asn(text: &str) -> Result<u32, &'static str> {
+/// An AS number that a speaker may have.
+///
+/// # Errors
+/// What is wrong with it, as a fragment that fits after "AS number …".
+pub fn asn(text: &str) -> Result<u32, &'static str> {
     match decimal(text.trim_end()).map(u32::try_from) {
         Some(Ok(0)) => Err("is reserved (RFC 7607); expected 1 to 4294967295"),
         Some(Ok(23456)) => Err("is AS_TRANS, a stand-in for 4-octet numbers (RFC 6793 §9); give the real number"),
@@ -223,7 +226,10 @@ fn options(text: &str, quote: &Quote, mpbgp: &mut MpBgp) -> Result<(), String> {
 }
 
 /// What TCP-MD5 takes as a key: up to 80 bytes (`TCP_MD5SIG_MAXKEYLEN`), none of them NUL. Empty text is no key.
-pub(super) fn password_rules(bytes: &[u8]) -> Result<(), String> {
+///
+/// # Errors
+/// What is wrong with it; nothing of it is in the text.
+pub fn password_rules(bytes: &[u8]) -> Result<(), String> {
     if bytes.contains(&0) {
         return Err("the password has a NUL byte in it".to_owned());
     }

@@ -14,6 +14,7 @@ mod control;
 mod fences;
 mod health;
 mod mistakes;
+mod provided;
 mod timings;
 mod tuning;
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use super::HealthConfig;
+use super::{HealthConfig, Learned, ProviderConfig};
 use crate::vip::{Attributes, Vip};
 
 /// Everything the daemon needs to know, checked.
@@ -26,6 +26,10 @@ pub struct Config {
     pub api_port: u16,
     /// The BGP speaker.
     pub bgp: BgpConfig,
+    /// Who says the peers while running; `None`: the words.
+    pub provider: Option<ProviderConfig>,
+    /// Whether something of it hangs on this node's labels.
+    pub depends_on_labels: bool,
     /// The election; `None`: every node announces.
     pub election: Option<LeaseConfig>,
     /// The check of what is behind the VIPs; `None`: none is made.
@@ -38,6 +42,21 @@ pub struct Config {
     pub drain_on_cordon: bool,
     /// What is logged, and how.
     pub log: LogConfig,
+}
+
+impl Config {
+    /// Whether something is learned while running: this node's Node object or a cloud's API is followed.
+    #[must_use]
+    pub const fn is_learned(&self) -> bool {
+        self.provider.is_some() || self.depends_on_labels
+    }
+
+    /// Whether what it was made with is all that it waits for.
+    #[must_use]
+    pub const fn is_complete(&self, learned: &Learned) -> bool {
+        (self.provider.is_none() || learned.provided.is_some())
+            && (!self.depends_on_labels || learned.node_labels.is_some())
+    }
 }
 
 /// Our side of every BGP session.
@@ -58,7 +77,7 @@ pub struct BgpConfig {
     /// By how many prepends each holder's AS path is shorter than the one's before it, 1 to 10; `None`: by none, unless
     /// their ASes differ.
     pub as_path_fence: Option<u8>,
-    /// The peers; at least one.
+    /// The peers; at least one, unless a provider has not said them yet.
     pub peers: Vec<PeerConfig>,
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::effects;
 use super::fences;
 use super::peers;
+use super::provided::{self, State};
 use super::reader::Reader;
 use super::tuning::{self, VipOptions};
 use crate::config::BgpConfig;
@@ -17,12 +18,14 @@ use crate::vip::Vip;
 /// Our side of the sessions; `None` where anything is wrong with it.
 pub(super) fn bgp(r: &mut Reader<'_>, vips: &[Vip], vip_options: Option<&VipOptions<'_>>) -> Option<BgpConfig> {
     let local_as = asn(r, &LOCAL_AS);
-    let router_id = router_id(r);
+    let local_as = provided::local_as(r, local_as);
+    let router_id = router_id(r).map(|given| provided::router_id(r, given));
     let timers = timers(r);
+    let is_awaited = matches!(provided::state(r), State::Awaited);
     let peers = peers::peers(r, vips);
     let peers = tuning::peers(r, peers, local_as, vips)
         .filter(|peers| vip_options.is_none_or(|options| tuning::fit(r, peers, &options.attributes).is_some()));
-    if let (Some(options), Some(peers)) = (vip_options, &peers) {
+    if let (Some(options), Some(peers)) = (vip_options, peers.as_ref().filter(|_| !is_awaited)) {
         effects::of_vips(r, options, peers, local_as);
     }
     let listen_port = r.number(&LISTEN_PORT, 1..=65535, "a TCP port").and_then(|port| u16::try_from(port).ok());

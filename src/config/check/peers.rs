@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use super::bgp::asn;
 use super::next_hops;
 use super::passwords::password;
+use super::provided::{self, State};
 use super::reader::Reader;
 use super::vips::class;
 use crate::config::mpbgp::MpBgp;
@@ -16,25 +17,37 @@ use crate::config::{Facts, Hops, PeerConfig, PeerHost, Source};
 use crate::vip::Vip;
 
 /// A peer that is well-formed, and how messages call it.
-struct Candidate {
-    spec: &'static Spec,
-    label: String,
-    peer: PeerConfig,
-    mpbgp: MpBgp,
+pub(super) struct Candidate {
+    pub spec: &'static Spec,
+    pub label: String,
+    pub peer: PeerConfig,
+    pub mpbgp: MpBgp,
+    /// Our end of its session, where that is not the one of all peers.
+    pub own_source: Option<IpAddr>,
 }
 
 /// The peers, at least one; `None` where anything is wrong with them.
 pub(super) fn peers(r: &mut Reader<'_>, vips: &[Vip]) -> Option<Vec<PeerConfig>> {
     let source = source(r, vips);
-    let listed = listed(r);
-    let single = single(r);
-    if listed.as_ref().is_some_and(Vec::is_empty) && single.as_ref().is_some_and(Option::is_none) {
-        r.mistake(&BGP_PEERS, "no peer is given; expected host:AS here, or an address by --peerAddress");
+    let (listed, single) = (listed(r), single(r));
+    let mut good = listed.is_some() && single.is_some();
+    let words = listed.into_iter().flatten().chain(single.flatten()).collect();
+    let candidates: Vec<Candidate> = match provided::state(r) {
+        State::None => words,
+        State::Awaited => Vec::new(),
+        State::Here(given) => provided::candidates(r, given, vips)?,
+    };
+    provided::instead_of_peers(r);
+    if matches!(provided::state(r), State::Awaited) {
+        return (next_hops::given(r).is_some() && source.is_some() && good).then(Vec::new);
+    }
+    if candidates.is_empty() && good {
+        match provided::spec(r) {
+            Some(spec) => r.mistake(spec, "no peer is named"),
+            None => r.mistake(&BGP_PEERS, "no peer is given; expected host:AS here, or an address by --peerAddress"),
+        }
         return None;
     }
-    let complete = listed.is_some() && single.is_some();
-    let candidates: Vec<Candidate> = listed.into_iter().flatten().chain(single.flatten()).collect();
-    let mut good = complete;
     for (n, candidate) in candidates.iter().enumerate() {
         if let Some(text) = no_interface(r.facts, &candidate.peer.host) {
             r.warn(candidate.spec, format!("{}: {text}", candidate.label));
@@ -55,7 +68,7 @@ fn finish(r: &mut Reader<'_>, candidates: Vec<Candidate>, all: MpBgp, vips: &[Vi
     let own: Vec<_> = candidates.iter().map(|c| (c.spec, c.label.as_str(), c.mpbgp)).collect();
     next_hops::unused(r, all, &own);
     let mut peers = Some(Vec::new());
-    for Candidate { spec, label, mut peer, mpbgp } in candidates {
+    for Candidate { spec, label, mut peer, mpbgp, .. } in candidates {
         match next_hops::set(r, &mut peer, mpbgp.over(all), vips) {
             Ok(()) => peers.iter_mut().for_each(|peers| peers.push(peer.clone())),
             Err(wrong) => {
@@ -120,7 +133,7 @@ fn listed(r: &mut Reader<'_>) -> Option<Vec<Candidate>> {
             bfd: parsed.bfd,
             ..PeerConfig::new(parsed.host, parsed.port, parsed.asn)
         };
-        candidates.push(Candidate { spec: &BGP_PEERS, label, peer, mpbgp: parsed.mpbgp });
+        candidates.push(Candidate { spec: &BGP_PEERS, label, peer, mpbgp: parsed.mpbgp, own_source: None });
     }
     good.then_some(candidates)
 }
@@ -151,7 +164,8 @@ fn single(r: &mut Reader<'_>) -> Option<Option<Candidate>> {
         hops: if multihop? { Hops::Multihop } else { Hops::Default },
         ..PeerConfig::new(PeerHost::Address(address), port, Some(asn?))
     };
-    Some(Some(Candidate { spec: &PEER_ADDRESS, label: format!("{text:?}"), peer, mpbgp: MpBgp::default() }))
+    let label = format!("{text:?}");
+    Some(Some(Candidate { spec: &PEER_ADDRESS, label, peer, mpbgp: MpBgp::default(), own_source: None }))
 }
 
 /// What can be quoted of the text: all up to the end of the host, as a password stands behind it in `--bgppeers`.
@@ -160,8 +174,22 @@ fn harmless(text: &str) -> &str {
     bracketed.or_else(|| text.split([':', ',']).next()).unwrap_or_default()
 }
 
-/// Where our ends are bound, before the families are known.
+/// Where our ends are bound, before the families are known: what the provider says, else the words.
 fn source(r: &mut Reader<'_>, vips: &[Vip]) -> Option<Source> {
+    let words = source_of_words(r, vips)?;
+    let Some(ip) = provided::source_ip(r) else { return Some(words) };
+    provided::is_own(r, ip, "", vips).then_some(Source::Address(ip))
+}
+
+pub(super) const OWN: &str = "; expected one of this node's own addresses";
+
+/// What makes an address unfit as our end of a session. A loopback address is fit for tests.
+pub(super) fn unfit(ip: IpAddr, vips: &[Vip]) -> Option<&'static str> {
+    let is_vip = vips.iter().any(|vip| vip.address() == ip);
+    if is_vip { Some("a virtual IP") } else { class(ip).filter(|_| !ip.is_loopback()) }
+}
+
+fn source_of_words(r: &mut Reader<'_>, vips: &[Vip]) -> Option<Source> {
     let interface = r.interface(&SOURCE_IF);
     let Some(text) = r.text(&SOURCE_IP) else {
         return interface.map(|name| name.map_or(Source::Any, Source::Interface));
@@ -175,13 +203,12 @@ fn source(r: &mut Reader<'_>, vips: &[Vip]) -> Option<Source> {
         r.mistake(&SOURCE_IP, format!("{text:?} is not an IP address; expected one of this node's addresses"));
         return None;
     };
-    let unfit = if vips.iter().any(|vip| vip.address() == ip) { Some("a virtual IP") } else { class(ip) };
-    match unfit {
-        Some(class) if !ip.is_loopback() => {
-            r.mistake(&SOURCE_IP, format!("{text:?} is {class}; expected one of this node's own addresses"));
+    match unfit(ip, vips) {
+        Some(class) => {
+            r.mistake(&SOURCE_IP, format!("{text:?} is {class}{OWN}"));
             None
         }
-        _ => Some(Source::Address(ip)),
+        None => Some(Source::Address(ip)),
     }
 }
 
@@ -193,24 +220,31 @@ fn bind(r: &mut Reader<'_>, mut candidates: Vec<Candidate>, source: &Source) -> 
         (Source::Address(_), PeerHost::Interface(_)) => false,
         (Source::Interface(source), PeerHost::Interface(name)) => source == name,
     };
-    let is_numbered = |c: &Candidate| c.peer.host.address().is_some();
-    let none = candidates.iter().any(is_numbered) && !candidates.iter().any(|c| fits(&c.peer.host));
+    let spec = match source {
+        Source::Interface(_) => &SOURCE_IF,
+        Source::Address(_) | Source::Any => provided::spec_of_source(r).unwrap_or(&SOURCE_IP),
+    };
+    for Candidate { peer, own_source, .. } in &mut candidates {
+        peer.source = own_source.map_or(Source::Any, Source::Address);
+    }
+    let is_numbered = |c: &Candidate| c.peer.host.address().is_some() && c.own_source.is_none();
+    let none =
+        candidates.iter().any(is_numbered) && !candidates.iter().any(|c| c.own_source.is_some() || fits(&c.peer.host));
     if let (Source::Address(ip), true) = (source, none) {
         let (ours, theirs) = if ip.is_ipv4() { ("IPv4", "IPv6") } else { ("IPv6", "IPv4") };
         let labels: Vec<&str> = candidates.iter().map(|c| c.label.as_str()).collect();
         let list = labels.join(", ");
-        r.mistake(
-            &SOURCE_IP,
-            format!("\"{ip}\" is {ours}, but every peer is {theirs}: {list}; give an {theirs} address"),
-        );
+        r.mistake(spec, format!("\"{ip}\" is {ours}, but every peer is {theirs}: {list}; give an {theirs} address"));
         return None;
     }
-    for Candidate { label, peer, .. } in &mut candidates {
-        let spec = if matches!(source, Source::Interface(_)) { &SOURCE_IF } else { &SOURCE_IP };
+    for Candidate { label, peer, .. } in candidates.iter_mut().filter(|c| c.own_source.is_none()) {
         match (fits(&peer.host), &peer.host) {
             (true, _) => peer.source = source.clone(),
             (false, PeerHost::Address(_)) => {
-                r.warn(spec, format!("is not used for {label}, which is of the other family"));
+                r.warn(
+                    spec,
+                    format!("{}is not used for {label}, which is of the other family", provided::source_text(r)),
+                );
             }
             (false, PeerHost::Interface(name)) => {
                 r.warn(spec, format!("is not used for {label}: its sessions run over {name}"));

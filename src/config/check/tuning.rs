@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use super::effects;
 use super::next_hops::usable;
 use super::passwords::password_in;
+use super::provided::{self, State};
 use super::reader::Reader;
 use crate::config::items::{self, Item, Of, Settings};
 use crate::config::options::{BGP_PEER_OPTIONS, Spec, VIP_OPTIONS};
@@ -36,12 +37,15 @@ pub(super) fn peers(
     vips: &[Vip],
 ) -> Option<Vec<PeerConfig>> {
     let items = read(r, &BGP_PEER_OPTIONS, Of::Peers, peer_selector);
-    let mut peers = peers?;
-    let items = known(r, &BGP_PEER_OPTIONS, items?, |selector| {
-        let names: Vec<String> = peers.iter().map(PeerConfig::name).collect();
-        let is_one = peers.iter().any(|peer| selects(selector, peer));
-        (is_one, format!("is no peer; the peers are {}", names.join(", ")))
-    })?;
+    let (mut peers, items) = (peers?, items?);
+    let items = match provided::state(r) {
+        State::Awaited => return Some(peers),
+        State::Here(_) => present(r, items, &peers),
+        State::None => known(r, &BGP_PEER_OPTIONS, items, |selector| {
+            let is_one = peers.iter().any(|peer| selects(selector, peer));
+            (is_one, format!("is no peer; the peers are {}", names(&peers)))
+        })?,
+    };
     let mut good = true;
     for peer in &mut peers {
         let chosen = items.iter().filter(|(selector, _)| selects(selector, peer));
@@ -66,6 +70,22 @@ pub(super) fn peers(
         effects::of_peers(r, &items, &peers, local_as);
     }
     good.then_some(peers)
+}
+
+/// The items for peers that are there. With a provider peers come and go: one that is not there is no mistake.
+fn present<'a>(r: &mut Reader<'_>, mut items: Selected<'a, PeerHost>, peers: &[PeerConfig]) -> Selected<'a, PeerHost> {
+    items.retain(|selector, Item { label, .. }| {
+        let is_one = peers.iter().any(|peer| selects(selector, peer));
+        if !is_one {
+            r.warn(&BGP_PEER_OPTIONS, format!("{label} is no peer at present; the peers are {}", names(peers)));
+        }
+        is_one
+    });
+    items
+}
+
+fn names(peers: &[PeerConfig]) -> String {
+    peers.iter().map(PeerConfig::name).collect::<Vec<_>>().join(", ")
 }
 
 /// Whether no two peers at one address have BFD, which knows no port of theirs.
