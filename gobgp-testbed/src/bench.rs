@@ -109,7 +109,8 @@ fn describe() -> Result<()> {
     Ok(())
 }
 
-fn description() -> Result<String> {
+/// What is measured, and on what.
+pub(crate) fn description() -> Result<String> {
     let program = paths::vipcast()?;
     let version = capture(Command::new(&program).arg("version"))?;
     let kernel = capture(Command::new("uname").arg("-srm"))?;

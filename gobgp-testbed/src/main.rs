@@ -18,7 +18,8 @@ testbed: real routers, a real Kubernetes API and three nodes in network namespac
   testbed bench bfd          how fast BFD notices a cut path, and what it costs (2 minutes)
   testbed bench bfd-soak     BFD beside busy processors for 10 minutes, with real-time scheduling and without
   testbed churn <count>      so many connections with malformed bytes, without a pause; what they cost vipcast
-  testbed handover <count>   so many planned handovers by BIRD and by FRR; what who used the VIPs felt
+  testbed handover [count]   so many planned moves (20) for each cause, SIGTERM, drain and an unfit leader, by BIRD and by
+                             FRR; what who used the VIPs felt; from 20 on written to docs/handover.*
   testbed interop [name ...] every router program in every form a session can have; all of them write docs/interop.md
   testbed list               the scenarios and what they show
   testbed clean              remove what earlier runs left behind
@@ -52,6 +53,7 @@ fn command(words: &[String]) -> Result<ExitCode> {
         ["bench", parts @ ..] => bench::play(parts)?,
         ["fixtures", directory, routers @ ..] => fixtures::refresh(std::path::Path::new(directory), routers)?,
         ["churn", count] => scenarios::churn(count.parse().context("churn takes a number of connections")?)?,
+        ["handover"] => scenarios::handovers(20)?,
         ["handover", count] => scenarios::handovers(count.parse().context("handover takes a number")?)?,
         ["interop", names @ ..] => interop::play(names)?,
         ["list"] => scenarios::list(),

@@ -119,9 +119,7 @@ pub fn soak() -> Result<()> {
         let neighbors = vec![neighbor(with), neighbor(without)];
         routers.push(site.router(kind, Conf { neighbors, ..Conf::new(kind) })?);
     }
-    for process in routers.iter().flat_map(|router| router.processes().iter().map(Process::pid).collect::<Vec<_>>()) {
-        crate::host::capture(Command::new("chrt").args(["--rr", "--all-tasks", "--pid", "10", &process.to_string()]))?;
-    }
+    routers.iter().try_for_each(|router| router.hurry())?;
     let vipcasts = [("with", start(&site, with, true)?), ("without", start(&site, without, false)?)];
     for (router, node) in routers.iter().flat_map(|router| [(router, with), (router, without)]) {
         router.wait_bfd(node_address(node), "up", PATIENCE, crate::parts::bfd::Session::is_up)?;

@@ -32,7 +32,9 @@ pub(super) fn start(host: &Host, conf: &Conf) -> Result<Vec<Process>> {
     std::fs::create_dir_all(&dir)?;
     let owner = |flag| -> Result<u32> { Ok(capture(Command::new("id").args([flag, "frr"]))?.trim().parse()?) };
     chown(&dir, Some(owner("-u")?), Some(owner("-g")?))?;
-    std::fs::write(dir.join("zebra.conf"), "log stdout\nip nht resolve-via-default\nipv6 nht resolve-via-default\n")?;
+    let prompt = if conf.prompt { "zebra work-queue 0\n" } else { "" };
+    let zebra = format!("log stdout\nip nht resolve-via-default\nipv6 nht resolve-via-default\n{prompt}");
+    std::fs::write(dir.join("zebra.conf"), zebra)?;
     std::fs::write(dir.join("bfdd.conf"), bfd::bfdd_config(conf))?;
     std::fs::write(dir.join("bgpd.conf"), config(conf))?;
     let daemon = |name: &str, program: &str, more: &[&str]| {

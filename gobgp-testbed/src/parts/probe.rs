@@ -49,6 +49,14 @@ impl Probe {
         Ok(Self { process })
     }
 
+    /// Real-time scheduling, see [`Process::hurry`].
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub fn hurry(&self) -> Result<()> {
+        self.process.hurry()
+    }
+
     /// All answers so far, oldest first.
     ///
     /// # Errors

@@ -141,6 +141,8 @@ pub struct Conf {
     pub flood: u32,
     /// Keep the program's own waiting time after a session error (BIRD: 60–300 s) instead of a short one.
     pub patient: bool,
+    /// FRR only: zebra takes each route over at once, instead of collecting them for 10 ms.
+    pub prompt: bool,
 }
 
 impl Conf {
@@ -158,6 +160,7 @@ impl Conf {
             bare: false,
             flood: 0,
             patient: false,
+            prompt: false,
         }
     }
 
@@ -228,6 +231,14 @@ impl Router {
     #[must_use]
     pub fn processes(&self) -> Ref<'_, [Process]> {
         Ref::map(self.processes.borrow(), Vec::as_slice)
+    }
+
+    /// Real-time scheduling, see [`Process::hurry`].
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub fn hurry(&self) -> Result<()> {
+        self.processes.borrow().iter().try_for_each(Process::hurry)
     }
 
     /// Its log (FRR: bgpd's).

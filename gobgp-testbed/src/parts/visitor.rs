@@ -62,6 +62,14 @@ impl Visitors {
         Ok(Self { process })
     }
 
+    /// Real-time scheduling, see [`Process::hurry`].
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub fn hurry(&self) -> Result<()> {
+        self.process.hurry()
+    }
+
     /// All visits that are over, those first that ended first.
     ///
     /// # Errors
@@ -156,6 +164,14 @@ impl Guest {
             command.args(["stay", &target.to_string(), word]);
         })?;
         Ok(Self { process })
+    }
+
+    /// Real-time scheduling, see [`Process::hurry`].
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub fn hurry(&self) -> Result<()> {
+        self.process.hurry()
     }
 
     /// All that happened to it.

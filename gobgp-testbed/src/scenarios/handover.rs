@@ -3,10 +3,12 @@
 mod causes;
 mod control;
 mod crowd;
+mod document;
 mod faults;
 mod moves;
+mod series;
 
-pub use moves::handovers;
+pub use series::handovers;
 
 use super::{Run, Scenario};
 
@@ -25,12 +27,12 @@ pub(super) const HANDOVERS: &[Scenario] = &[
     Scenario { name: "42-sigterm-frr", shows: "the same with FRR", run: Run::Cluster(moves::sigterm_frr) },
     Scenario {
         name: "42-drain",
-        shows: "vipcast drain on the leader: the same, and its own Lease says so",
+        shows: "vipcast drain on the leader, by BIRD and FRR: the same, and its own Lease says so",
         run: Run::Cluster(causes::drained),
     },
     Scenario {
         name: "42-unfit",
-        shows: "the leader's own API server dies: it renews through another until a fit node has the VIPs, without a gap",
+        shows: "the leader's own API server dies: it renews through another until a fit node has the VIPs, without a gap; both routers",
         run: Run::Cluster(causes::own_server_dead),
     },
     Scenario {

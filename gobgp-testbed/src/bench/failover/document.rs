@@ -20,10 +20,10 @@ by FRR. The node that holds the lease is struck; **the figure is the client's lo
 (worst)**, and for gobgpd, which forwards nothing here, the time until another node's route is its best. Then the node
 comes back. *Foretold* is the worst case that `vipcast check` prints for this configuration.
 
-\"With standby\" is `--bgpStandby` and BFD at 50 ms x 3 with both routers, without gobgpd, which is not given BFD here. The
-pings tell only how long the virtual IP is silent: what a control plane does meanwhile is Kubernetes' own affair. On a busy
-machine the routers, which have no real-time scheduling here, raise false BFD alarms of their own: then the client meets two
-failures at once, which nobody foretells.
+\"With standby\" is `--bgpStandby` and BFD at 50 ms x 3 with both routers, without gobgpd, which is not given BFD here, and with
+`zebra work-queue 0` in FRR. The pings tell only how long the virtual IP is silent: what a control plane does meanwhile is
+Kubernetes' own affair. Programs under test, routers and pings have real-time scheduling, so that a busy machine is not in
+the figures; the API servers and etcd have none.
 \"keepalived\" is VRRP with an advertisement every 50 ms on the same three nodes, its address in their network and reached
 through BIRD's host; both nodes own the address for as long as the cut lasts.
 

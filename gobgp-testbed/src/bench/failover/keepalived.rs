@@ -36,6 +36,7 @@ pub(super) fn measure(site: &mut Site, runs: u32) -> Result<Vec<Sample>> {
         let master = settle(site)?;
         sleep(PHASE * run);
         let probe = Probe::start(&site.lab.client, IpAddr::V4(ADDRESS), PING)?;
+        probe.hurry()?;
         probe.wait_answer(master, Duration::ZERO, PATIENCE)?;
         let from = clock::now();
         let node = site.node(master)?.clone();
@@ -76,10 +77,12 @@ fn start(node: &Host, number: u8) -> Result<Process> {
     );
     std::fs::write(&file, text)?;
     let pid = |name: &str| node.file(name).display().to_string();
-    node.spawn("keepalived", Path::new(&program), |command| {
+    let process = node.spawn("keepalived", Path::new(&program), |command| {
         command.args(["--dont-fork", "--log-console", "--vrrp", "--use-file"]).arg(&file);
         command.args(["--pid", &pid("keepalived.pid"), "--vrrp_pid", &pid("vrrp.pid")]);
-    })
+    })?;
+    process.hurry()?;
+    Ok(process)
 }
 
 /// Waits until one node alone has the address, and says which.

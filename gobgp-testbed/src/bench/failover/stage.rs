@@ -53,9 +53,11 @@ impl<'a> Stage<'a> {
         let kinds = contestant.routers();
         let bfd = contestant.standby.then_some(FAST);
         let neighbors = |_: &Kind| (1..=3).map(|node| Neighbor { bfd, ..Neighbor::new(node_address(node)) }).collect();
-        let conf = |kind| Conf { hold: HOLD, neighbors: neighbors(&kind), ..Conf::new(kind) };
+        let prompt = contestant.standby;
+        let conf = |kind| Conf { hold: HOLD, neighbors: neighbors(&kind), prompt, ..Conf::new(kind) };
         let site = &mut cluster.site;
         let routers: Vec<_> = kinds.iter().map(|kind| site.router(*kind, conf(*kind))).collect::<Result<_>>()?;
+        routers.iter().try_for_each(|router| router.hurry())?;
         let gobgpd = routers.iter().find(|router| router.kind() == Kind::Gobgpd);
         let rib = gobgpd.map(|router| Rib::watch(router)).transpose()?;
         let second = site.lab.host("client-frr", &[(Net::Client, 11)])?;
@@ -72,6 +74,7 @@ impl<'a> Stage<'a> {
             command.arg("manager").env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").envs(environment);
         };
         let process = self.cluster.site.node(number)?.spawn("speaker", &self.contestant.program, arrange)?;
+        process.hurry()?;
         self.speakers.insert(number, process);
         Ok(())
     }
@@ -94,6 +97,7 @@ impl<'a> Stage<'a> {
             .map(|(kind, host)| Ok((*kind, Probe::start(host, IpAddr::V4(VIP), PING)?)))
             .collect::<Result<_>>()?;
         for (_, probe) in &probes {
+            probe.hurry()?;
             probe.wait_answer(leader, Duration::ZERO, PATIENCE)?;
         }
         let from = clock::now();

@@ -26,34 +26,44 @@ const BOTH: Duration = Duration::from_millis(500);
 /// Each router is told of a better route, and half a second later that the old one is gone.
 pub(super) fn replaced_routes(site: &mut Site) -> Result<()> {
     for kind in [Kind::Bird, Kind::Frr] {
-        let router = site.router(kind, Conf::new(kind))?;
-        let speakers = [speaker(site, kind, 1)?, speaker(site, kind, 2)?];
-        site.lab.client_via(kind.number())?;
-        for number in [1, 2] {
-            router.wait_established(node_address(number), DIAL)?;
-        }
-        announce(&speakers[0], 1, ROUNDS + 1)?;
-        wait_best(&router, 1)?;
-        let crowd = Crowd::gather(&site.lab, 1)?;
-        let changes = kernel_changes(&router)?;
-        let mut tolls = Vec::new();
-        for round in 0..ROUNDS {
-            let (next, med) = (if round % 2 == 0 { 2 } else { 1 }, ROUNDS - round);
-            let [old, new] = if next == 2 { [&speakers[0], &speakers[1]] } else { [&speakers[1], &speakers[0]] };
-            let from = clock::now();
-            announce(new, next, med)?;
-            wait_best(&router, next)?;
-            sleep(BOTH);
-            old.delete_all()?;
-            crowd.wait_served(next, clock::now())?;
-            sleep(BOTH);
-            tolls.extend(crowd.toll(from, clock::now())?);
-        }
+        let tolls = replace(site, kind, ROUNDS, false)?;
         report(kind, &tolls);
-        report_changes(kind, &changes);
-        speakers.iter().try_for_each(|speaker| speaker.stop())?;
     }
     Ok(())
+}
+
+/// So often by one router, with real-time scheduling for all that takes part or as it comes.
+pub(super) fn replace(site: &mut Site, kind: Kind, rounds: u32, hurried: bool) -> Result<Vec<Toll>> {
+    let router = site.router(kind, Conf::new(kind))?;
+    let speakers = [speaker(site, kind, 1)?, speaker(site, kind, 2)?];
+    site.lab.client_via(kind.number())?;
+    for number in [1, 2] {
+        router.wait_established(node_address(number), DIAL)?;
+    }
+    announce(&speakers[0], 1, rounds + 1)?;
+    wait_best(&router, 1)?;
+    let crowd = Crowd::gather(&site.lab, 1)?;
+    if hurried {
+        crowd.hurry()?;
+        speakers.iter().chain([&router]).try_for_each(|router| router.hurry())?;
+    }
+    let changes = kernel_changes(&router)?;
+    let mut tolls = Vec::new();
+    for round in 0..rounds {
+        let (next, med) = (if round % 2 == 0 { 2 } else { 1 }, rounds - round);
+        let [old, new] = if next == 2 { [&speakers[0], &speakers[1]] } else { [&speakers[1], &speakers[0]] };
+        let from = clock::now();
+        announce(new, next, med)?;
+        wait_best(&router, next)?;
+        sleep(BOTH);
+        old.delete_all()?;
+        crowd.wait_served(next, clock::now())?;
+        sleep(BOTH);
+        tolls.extend(crowd.toll(from, clock::now())?);
+    }
+    report_changes(kind, rounds, &changes);
+    speakers.iter().try_for_each(|speaker| speaker.stop())?;
+    Ok(tolls)
 }
 
 fn speaker(site: &mut Site, kind: Kind, number: u8) -> Result<Rc<Router>> {
@@ -86,14 +96,14 @@ fn kernel_changes(router: &Router) -> Result<[Process; 2]> {
 }
 
 /// Whether the router replaced a route, or took it out first.
-fn report_changes(kind: Kind, changes: &[Process; 2]) {
+fn report_changes(kind: Kind, rounds: u32, changes: &[Process; 2]) {
     for (monitor, (family, vip)) in changes.iter().zip([("IPv4", VIP.to_string()), ("IPv6", VIP6.to_string())]) {
         let said = monitor.said();
         let about = |line: &&str| line.contains(&vip);
         let (out, all): (Vec<&str>, Vec<&str>) =
             said.lines().filter(about).partition(|line| line.starts_with("Deleted"));
         println!(
-            "    figure: {kind} {family}: {ROUNDS} changes, the kernel's route was put in {} times and taken out {} times",
+            "    figure: {kind} {family}: {rounds} changes, the kernel's route was put in {} times and taken out {} times",
             all.len(),
             out.len()
         );

@@ -6,19 +6,22 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
+use super::causes::Cause;
 use super::crowd::{Crowd, Toll};
 use crate::cluster::Cluster;
 use crate::lab::{VIP, VIP6, node_address, node_address6};
 use crate::parts::router::{Conf, Kind, Router};
-use crate::parts::visitor::Manner;
 use crate::process::Process;
 use crate::scenarios::SOON;
-use crate::scenarios::expect::{PREFIX6, figure};
-use crate::site::{PREFIX, Site, check_tools};
+use crate::scenarios::expect::PREFIX6;
+use crate::site::PREFIX;
 use crate::{clock, wait};
 
 /// Within this time a silent connection must have been reset.
 const NOT_HANGING: Duration = Duration::from_secs(3);
+
+/// A leader keeps what it took for 10 s, fit or not.
+const DWELL: Duration = Duration::from_secs(11);
 
 /// Three nodes behind one router, and the crowd.
 pub(super) struct Stage<'a> {
@@ -27,6 +30,8 @@ pub(super) struct Stage<'a> {
     pub(super) vipcasts: BTreeMap<u8, Rc<Process>>,
     pub(super) crowd: Crowd,
     pub(super) leader: u8,
+    /// Whether all that is measured has real-time scheduling.
+    hurried: bool,
 }
 
 impl<'a> Stage<'a> {
@@ -45,7 +50,7 @@ impl<'a> Stage<'a> {
         }
         wait_best(&router, 1)?;
         let crowd = Crowd::gather(&cluster.site.lab, 1)?;
-        let stage = Self { cluster, router, vipcasts, crowd, leader: 1 };
+        let stage = Self { cluster, router, vipcasts, crowd, leader: 1, hurried: false };
         stage.settle()?;
         Ok(stage)
     }
@@ -54,9 +59,20 @@ impl<'a> Stage<'a> {
         self.vipcasts.get(&number).map(Rc::as_ref).with_context(|| format!("n{number} runs no vipcast"))
     }
 
+    /// Real-time scheduling for all that is measured, also for what is started from now on: see [`Process::hurry`].
+    pub(super) fn hurry(&mut self) -> Result<()> {
+        self.hurried = true;
+        self.router.hurry()?;
+        self.crowd.hurry()?;
+        self.vipcasts.values().try_for_each(|vipcast| vipcast.hurry())
+    }
+
     /// Starts vipcast anew on a node.
     pub(super) fn start(&mut self, number: u8) -> Result<()> {
         let vipcast = start(self.cluster, &self.router, number)?;
+        if self.hurried {
+            vipcast.hurry()?;
+        }
         self.vipcasts.insert(number, vipcast);
         Ok(())
     }
@@ -70,6 +86,16 @@ impl<'a> Stage<'a> {
     /// Waits until this node knows so many others that are fit.
     pub(super) fn wait_known(&self, number: u8, count: usize) -> Result<()> {
         wait_known(self.vipcast(number)?, count)
+    }
+
+    /// Waits until the leader has led for so long that it gives the lease away when it is not fit.
+    pub(super) fn wait_dwelt(&self) -> Result<()> {
+        wait::until("the leader's dwell time to be over", 2 * DWELL, || {
+            let lease = self.cluster.lease()?.context("no Lease")?;
+            let led = clock::wall().saturating_sub(lease.time("acquireTime")?);
+            ensure!(led > DWELL, "n{} has led for {led:?}", self.leader);
+            Ok(())
+        })
     }
 
     /// Does what makes the leader go, and waits until another node serves everybody; what they felt.
@@ -119,79 +145,14 @@ fn wait_best(router: &Router, number: u8) -> Result<()> {
     router.wait_best(PREFIX6, node_address6(number), SOON).map(drop)
 }
 
-/// SIGTERM of the leader, and its start, so often.
-pub(super) fn leave(stage: &mut Stage<'_>, times: u32) -> Result<Vec<Toll>> {
-    let mut tolls = Vec::new();
-    for _ in 0..times {
-        let leader = stage.leader;
-        let felt = stage.move_by("SIGTERM", |stage| {
-            let vipcast = stage.vipcast(leader)?;
-            let asked = clock::now();
-            vipcast.term()?;
-            let status = vipcast.wait_exit(SOON)?;
-            figure("SIGTERM to the end of the process", clock::since(asked));
-            ensure!(status.code() == Some(0), "vipcast on n{leader} ended with {status}");
-            let said = vipcast.said();
-            ensure!(!said.contains("gave the lease back"), "the Lease was given back, not handed over");
-            Ok(())
-        })?;
-        tolls.extend(felt);
-        stage.start(leader)?;
-        stage.settle()?;
-    }
-    Ok(tolls)
-}
-
-/// So many handovers by each router, and what they cost in all.
-///
-/// # Errors
-/// When one does not come off, or the cluster does not come up.
-pub fn handovers(times: u32) -> Result<()> {
-    check_tools()?;
-    let mut cluster = Cluster::start(Site::build()?)?;
-    for kind in [Kind::Bird, Kind::Frr] {
-        cluster.reset()?;
-        let tolls = leave(&mut Stage::build(&mut cluster, kind)?, times)?;
-        for family in ["IPv4", "IPv6"] {
-            summary(kind, family, &tolls.iter().filter(|toll| toll.family == family).collect::<Vec<_>>());
-        }
-    }
-    Ok(())
-}
-
-fn summary(kind: Kind, family: &str, tolls: &[&Toll]) {
-    let sum = |count: fn(&Toll) -> usize| tolls.iter().map(|toll| count(toll)).sum::<usize>();
-    let (times, worst) = (tolls.len(), tolls.iter().map(|toll| toll.lost).max().unwrap_or_default());
-    let millis = |time: Duration| time.as_secs_f64() * 1000.0;
-    println!(
-        "{kind} {family}: {times} handovers; of 500 questions a second {} lost in all, {worst} at worst; of {} new \
-         connections {} failed, {} reset",
-        sum(|toll| toll.lost),
-        sum(|toll| toll.came),
-        sum(|toll| toll.failed.len()),
-        sum(|toll| toll.cut.len()),
-    );
-    for manner in [Manner::Talking, Manner::Silent] {
-        let stays = tolls.iter().flat_map(|toll| &toll.stayed).filter(|(of, ..)| *of == manner);
-        let mut resets: Vec<(Duration, Duration)> = stays.map(|(_, out, back)| (*out, *back)).collect();
-        resets.sort();
-        let (Some(median), Some(last)) = (resets.get(resets.len() / 2), resets.last()) else { continue };
-        let slowest = resets.iter().map(|(_, back)| *back).max().unwrap_or_default();
-        println!(
-            "{kind} {family}: kept-alive connections ({manner:?}) reset {:.0} ms after SIGTERM in the median, {:.0} ms at \
-             worst; back {:.1} ms later at worst",
-            millis(median.0),
-            millis(last.0),
-            millis(slowest)
-        );
-    }
-}
-
 /// SIGTERM of the leader, three times.
 fn sigterm(cluster: &mut Cluster, kind: Kind) -> Result<()> {
     let mut stage = Stage::build(cluster, kind)?;
-    let tolls = leave(&mut stage, 3)?;
-    tolls.iter().try_for_each(|toll| toll.expect_none(kind))
+    for _ in 0..3 {
+        let tolls = Cause::Sigterm.play(&mut stage)?;
+        tolls.iter().try_for_each(|toll| toll.expect_none(kind))?;
+    }
+    Ok(())
 }
 
 pub(super) fn sigterm_bird(cluster: &mut Cluster) -> Result<()> {
