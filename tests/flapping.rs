@@ -72,7 +72,7 @@ impl World {
             name: name.to_owned(),
             gate: Gate::new(RULES, at(0).now),
             elector: Elector::new(config.clone(), name, instance(name, "x")),
-            others: Table::new(name),
+            others: Table::new(at(0).now, name),
             fitness: Fitness::Unknown,
             said: 0,
         };

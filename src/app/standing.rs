@@ -11,7 +11,7 @@ use super::stations::{Lease, Stations};
 use crate::bgp::{PeerKey, PeerStatus};
 use crate::config::{Config, LeaseConfig};
 use crate::election::fence::{Fence, standby_prepend};
-use crate::election::{Candidacy, Circumstances, Condition, Fitness, Leadership, LeaseElection, instance};
+use crate::election::{Candidacy, Circumstances, Condition, Fitness, Leadership, LeaseElection, Others, instance};
 use crate::kube::{Endpoints, Settings};
 use crate::time::Until;
 use crate::vip::{Facts, Holder, Standing, Vip};
@@ -78,11 +78,15 @@ pub(super) fn stand(
     let (announced, announced_rx) = watch::channel(None);
     let (stale, stale_rx) = watch::channel(speaking::stale_bound(Some(config.bgp.hold_time)));
     let (candidates, candidates_rx) = watch::channel(Vec::new());
+    let (alone, alone_rx) = watch::channel(false);
+    let (silent, silent_rx) = watch::channel(true);
     let (said, said_rx) = watch::channel(Condition::default());
     let (leaving, leaving_rx) = watch::channel(false);
     let circumstances = Circumstances {
         condition: announcements.condition.clone(),
         candidates: candidates_rx.clone(),
+        alone: alone_rx,
+        silent: silent_rx,
         announced: announced_rx,
         stale: stale_rx,
         fence: Fence::new(config.bgp.local_as, config.bgp.as_path_fence),
@@ -97,7 +101,9 @@ pub(super) fn stand(
     });
     stations.spawn("the election", async move { election.run(leadership).await.map_err(Error::Io) });
     let (peers, condition) = (announcements.peers.clone(), announcements.condition.clone());
-    stations.spawn("the candidates", async move { candidacy.run(said_rx, candidates).await.map_err(Error::Io) });
+    let others = Others { fit: candidates, none: alone };
+    stations.spawn("the word of what is bound", tell_silent(announcements.bound.clone(), silent));
+    stations.spawn("the candidates", async move { candidacy.run(said_rx, others).await.map_err(Error::Io) });
     tokio::spawn(say(condition.clone(), leaving_rx, said));
     stations.spawn("the watch over stale routes", speaking::follow_stale_bound(peers, stale));
     stations.spawn("the word of what is announced", tell_announced(facts.subscribe(), announcements, announced));
@@ -129,6 +135,17 @@ async fn say(
             Ok(()) = condition.changed() => {}
             Ok(()) = leaving.changed() => {}
             else => return,
+        }
+    }
+}
+
+/// Says when nothing is bound: it goes only after its routes have.
+async fn tell_silent(mut bound: watch::Receiver<BTreeSet<Vip>>, silent: watch::Sender<bool>) -> Result<(), Error> {
+    loop {
+        let now = bound.borrow_and_update().is_empty();
+        silent.send_if_modified(|before| std::mem::replace(before, now) != now);
+        if bound.changed().await.is_err() {
+            return Ok(());
         }
     }
 }

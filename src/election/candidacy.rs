@@ -35,37 +35,28 @@ impl Candidacy {
         Self { config, instance, node: identity.to_lowercase(), endpoints }
     }
 
-    /// Says what `own` is, on change and every ten seconds, and publishes who else is fit, the best first; for ever.
+    /// Says what `own` is, on change and every ten seconds, and publishes what is known of others; for ever.
     ///
     /// # Errors
     /// When the kernel gives no timer.
-    pub async fn run(self, own: watch::Receiver<Condition>, others: watch::Sender<Vec<Candidate>>) -> io::Result<()> {
+    pub async fn run(self, own: watch::Receiver<Condition>, others: Others) -> io::Result<()> {
         let watch = self.endpoints.route("candidates' watch");
         let write = Writer { route: self.endpoints.route("candidate"), stored: None, failed: None };
         tokio::try_join!(self.observe(watch, others), self.speak(write, own)).map(drop)
     }
 
-    async fn observe(&self, route: Route, others: watch::Sender<Vec<Candidate>>) -> io::Result<()> {
+    async fn observe(&self, route: Route, others: Others) -> io::Result<()> {
         let select = Select::Labels(format!("{LEASE}={}", self.config.name));
         let scope = Scope { namespace: self.config.namespace.clone(), select };
         let mut notes = Follow::<Lease>::new(route, scope, self.config.attempt_limit());
-        let mut table = Table::new(&self.node);
+        let mut table = Table::new(clock::now(), &self.node);
         let mut due = Timer::new()?;
         loop {
             tokio::select! {
                 seen = notes.next(GONE_AFTER) => self.take(&mut table, seen),
                 () = due.until(table.next_deadline(clock::now())) => {}
             }
-            let fit = table.fit(clock::now());
-            others.send_if_modified(|known| {
-                let changed = *known != fit;
-                if changed {
-                    let nodes: Vec<&str> = fit.iter().map(|candidate| candidate.node.as_str()).collect();
-                    tracing::info!(nodes = nodes.join(","), "other nodes fit to hold the lease, the best first");
-                }
-                *known = fit;
-                changed
-            });
+            others.publish(&table);
         }
     }
 
@@ -152,6 +143,32 @@ impl Candidacy {
             ..LeaseSpec::default()
         });
         lease
+    }
+}
+
+/// What is known of other nodes' vipcasts.
+#[derive(Debug)]
+pub struct Others {
+    /// Who is fit, the best first.
+    pub fit: watch::Sender<Vec<Candidate>>,
+    /// Whether nobody was heard of for a while, fit or not.
+    pub none: watch::Sender<bool>,
+}
+
+impl Others {
+    fn publish(&self, table: &Table) {
+        let now = clock::now();
+        let (fit, none) = (table.fit(now), table.is_alone(now));
+        self.fit.send_if_modified(|known| {
+            let changed = *known != fit;
+            if changed {
+                let nodes: Vec<&str> = fit.iter().map(|candidate| candidate.node.as_str()).collect();
+                tracing::info!(nodes = nodes.join(","), "other nodes fit to hold the lease, the best first");
+            }
+            *known = fit;
+            changed
+        });
+        self.none.send_if_modified(|known| std::mem::replace(known, none) != none);
     }
 }
 

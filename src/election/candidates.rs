@@ -81,6 +81,8 @@ pub struct Table {
     own: String,
     /// By node.
     entries: BTreeMap<String, Entry>,
+    /// When any of them was seen to come or change last, or we began.
+    heard_at: Instant,
     /// Whether there was a list of all notes: what comes after it is new.
     complete: bool,
 }
@@ -103,10 +105,10 @@ impl Entry {
 }
 
 impl Table {
-    /// Nobody is known yet; what `own` (this node's name) says is left out.
+    /// Nobody is known yet at `now`; what `own` (this node's name) says is left out.
     #[must_use]
-    pub fn new(own: &str) -> Self {
-        Self { own: own.to_owned(), entries: BTreeMap::new(), complete: false }
+    pub fn new(now: Instant, own: &str) -> Self {
+        Self { own: own.to_owned(), entries: BTreeMap::new(), heard_at: now, complete: false }
     }
 
     /// Takes in all notes there are at `version`: others are gone, but for those that are newer than the list, which
@@ -140,11 +142,13 @@ impl Table {
                 // One that was dead for us, and is known by a list, may have been changed before it died.
                 let alive = is_life || (entry.alive && !entry.is_gone(now));
                 (entry.changed, entry.alive, entry.note) = (now, alive, note);
+                self.heard_at = now;
             }
             None => {
                 let node = note.candidate.node.clone();
                 let fit_since = fit.then_some(now);
                 self.entries.insert(node, Entry { note, changed: now, alive: is_life, fit_since });
+                self.heard_at = now;
             }
         }
     }
@@ -164,11 +168,22 @@ impl Table {
         fit.into_iter().map(|entry| entry.note.candidate.clone()).collect()
     }
 
-    /// When [`Table::fit`] changes by itself next.
+    /// Whether nobody else was heard of for as long as it takes to be gone: no other vipcast stands, or none that says so.
+    #[must_use]
+    pub fn is_alone(&self, now: Instant) -> bool {
+        now >= self.alone_at()
+    }
+
+    fn alone_at(&self) -> Instant {
+        self.heard_at + GONE_AFTER
+    }
+
+    /// When [`Table::fit`] or [`Table::is_alone`] change by themselves next.
     #[must_use]
     pub fn next_deadline(&self, now: Instant) -> Option<Instant> {
         let living = self.entries.values().filter(|entry| !entry.is_gone(now));
-        living.map(|entry| entry.changed + GONE_AFTER).min()
+        let alone = (!self.is_alone(now)).then(|| self.alone_at());
+        living.map(|entry| entry.changed + GONE_AFTER).chain(alone).min()
     }
 }
 

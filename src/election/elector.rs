@@ -8,6 +8,7 @@
 //! - What contradicts our holding ends it. Only what may be old news from the watch is asked for again first.
 //! - Who leaves in good order, or is not fit any more, offers the lease to a fit candidate (`handover`) and speaks until
 //!   that one's routes are out.
+//! - Who is not fit and knows no other vipcast falls silent, and gives the lease back (`yielding`).
 //!
 //! It does no I/O, reads no clock and never ends: who lost the lease stands again. Calls that come early or twice do
 //! nothing.
@@ -19,6 +20,7 @@ mod others;
 mod requests;
 mod standing;
 mod types;
+mod yielding;
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -86,6 +88,8 @@ pub struct Elector {
     live: bool,
     leaving: Leaving,
     fitness: Fitness,
+    /// Whether others can take the lease only when it is given back: see [`Elector::set_alone`].
+    alone: bool,
     /// Whom the lease may be offered to, and to whom it was.
     offers: Offers,
     /// We let go of the lease, and speak until the next holder does.
@@ -121,6 +125,7 @@ impl Elector {
             live: false,
             leaving: Leaving::No,
             fitness: Fitness::Unknown,
+            alone: false,
             offers: Offers::default(),
             parting: None,
             fence: Fence::default(),
@@ -179,7 +184,7 @@ impl Elector {
         };
         let request = match self.flying {
             Some(_) => None,
-            None => self.want().map(|(when, _)| when.max(self.not_before)).into_iter().chain(self.give_up_at()).min(),
+            None => self.want().map(|(when, _)| when.max(self.not_before)).into_iter().chain(self.ends_at()).min(),
         };
         expiry.into_iter().chain(request).chain(self.fence_deadline()).min()
     }
@@ -332,7 +337,10 @@ impl Elector {
         self.not_before = now;
         let Some(term) = write.kind.term() else {
             self.view = View::Theirs { record, free_at: now, past: Past::Plain };
-            return self.leave(true);
+            return match self.leaving {
+                Leaving::Asked | Leaving::Done => self.leave(true),
+                Leaving::No | Leaving::HandingOver | Leaving::HandedOver => self.gave_way(),
+            };
         };
         // The watch was faster than the answer, and all of this was done then; more may have happened since.
         if let View::Ours(held) = &mut self.view
@@ -353,15 +361,20 @@ impl Elector {
         }
         self.fence_by(now, term, &record);
         let held = self.holding(now, write, record, term);
-        let until = held.until;
+        let (until, gives_way) = (held.until, held.gives_way.is_some());
         self.view = View::Ours(held);
-        if !self.live && now < until && self.is_candidate_or_holder() {
+        if !self.live && now < until && self.is_candidate_or_holder() && !gives_way {
             self.live = true;
             self.report(Event::BecameHolder { term });
             if let Kind::Claim { origin: Origin::Offer { instance, .. }, .. } = &write.kind {
                 self.report(Event::TookOver { from: instance.clone() });
             }
         }
+    }
+
+    /// When something ends that no request is needed for.
+    fn ends_at(&self) -> Option<Instant> {
+        self.give_up_at().into_iter().chain(self.give_way_at()).min()
     }
 
     /// What we hold after `write` was done.
@@ -380,6 +393,7 @@ impl Elector {
             owes_word: false,
             announced: false,
             offer: None,
+            gives_way: None,
         };
         match (&write.kind, before) {
             (Kind::Claim { origin, .. }, _) => Holding { owes_word: matches!(origin, Origin::Offer { .. }), ..new },
@@ -388,6 +402,7 @@ impl Elector {
                 owes_word: held.owes_word && !acknowledges,
                 announced: held.announced,
                 offer: offer.clone(),
+                gives_way: held.gives_way,
                 ..new
             },
             (Kind::Renewal { .. } | Kind::Release, _) => new,

@@ -32,6 +32,10 @@ pub struct Circumstances {
     pub condition: watch::Receiver<Condition>,
     /// Other nodes that are fit to, best first.
     pub candidates: watch::Receiver<Vec<Candidate>>,
+    /// Whether no other vipcast is known, fit or not.
+    pub alone: watch::Receiver<bool>,
+    /// Whether nothing is bound here, so that nothing of ours is announced any more.
+    pub silent: watch::Receiver<bool>,
     /// The term whose routes are out: bound, and told to every peer whose session is up.
     pub announced: watch::Receiver<Option<u64>>,
     /// For how long routers may keep its routes when it falls silent.
@@ -164,6 +168,9 @@ impl LeaseElection {
                 Ok(()) = self.order.changed() => self.obey(),
                 Ok(()) = self.circumstances.condition.changed() => self.tell(),
                 Ok(()) = self.circumstances.candidates.changed() => self.tell(),
+                Ok(()) = self.circumstances.alone.changed() => self.tell(),
+                Ok(()) = self.endpoints.changed() => self.tell(),
+                Ok(()) = self.circumstances.silent.changed() => self.tell(),
                 Ok(()) = self.circumstances.announced.changed() => self.tell(),
                 Ok(()) = self.circumstances.stale.changed() => self.tell(),
                 () = due.until(next) => self.elector.handle_timeout(moment()),
@@ -174,10 +181,17 @@ impl LeaseElection {
 
     /// Tells the elector how this node and the others stand.
     fn tell(&mut self) {
-        let Circumstances { condition, candidates, announced, stale, fence: _ } = &mut self.circumstances;
+        let Circumstances { condition, candidates, alone, silent, announced, stale, fence: _ } =
+            &mut self.circumstances;
         self.elector.set_stale(*stale.borrow_and_update());
         self.elector.set_fitness(moment(), condition.borrow_and_update().fitness);
         self.elector.set_candidates(moment(), candidates.borrow_and_update().clone());
+        // Where this node has the only API server nobody could do better.
+        let alone = *alone.borrow_and_update() && self.endpoints.has_others();
+        self.elector.set_alone(moment(), alone);
+        if *silent.borrow_and_update() {
+            self.elector.silent(moment());
+        }
         if let Some(term) = *announced.borrow_and_update() {
             self.elector.announced(moment(), term);
         }
@@ -275,7 +289,9 @@ impl LeaseElection {
                 tracing::info!(lease, reason = %loss, "the lease is handed over")
             }
             Event::Fence(notice) => tell_of_fence(&lease, *notice),
-            Event::Lost(loss @ Loss::Released) => tracing::info!(lease, reason = %loss, "leaving the lease"),
+            Event::Lost(loss @ (Loss::Released | Loss::GivesWay)) => {
+                tracing::info!(lease, reason = %loss, "leaving the lease")
+            }
             Event::Lost(loss) => tracing::warn!(lease, reason = %loss, "lost the lease"),
             Event::Twin { instance } => tracing::error!(
                 lease,
@@ -291,6 +307,7 @@ impl LeaseElection {
             ),
             Event::NewHolder { holder: Some(holder) } => tracing::info!(lease, holder, "the lease has a new holder"),
             Event::NewHolder { holder: None } => tracing::info!(lease, "the lease is free"),
+            Event::GaveWay => tracing::info!(lease, "gave the lease back; standing again when this node is fit"),
             Event::Released { given_back: true } => tracing::info!(lease, "gave the lease back"),
             Event::Released { given_back: false } => tracing::info!(lease, "the lease is not ours to give back"),
         }

@@ -11,7 +11,7 @@ pub mod record;
 pub mod story;
 
 #[cfg(feature = "daemon")]
-pub use candidacy::Candidacy;
+pub use candidacy::{Candidacy, Others};
 #[cfg(feature = "daemon")]
 pub use lease::{Circumstances, LeaseElection, Releaser};
 

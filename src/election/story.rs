@@ -50,6 +50,7 @@ impl Story {
             | Event::ConfigDiffers { .. }
             | Event::NewHolder { .. }
             | Event::Fence(_)
+            | Event::GaveWay
             | Event::Released { .. } => {}
         }
     }

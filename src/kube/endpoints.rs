@@ -45,6 +45,8 @@ pub struct Endpoint {
     pub name: String,
     /// The client that talks to it alone, without retries of its own.
     pub client: Client,
+    /// Whether it is this node's own server.
+    pub own: bool,
 }
 
 impl std::fmt::Debug for Endpoint {
@@ -94,6 +96,20 @@ impl Endpoints {
         Self { list, nudge: Nudge::default() }
     }
 
+    /// Whether an API server besides this node's own is known.
+    #[must_use]
+    pub fn has_others(&self) -> bool {
+        self.list.borrow().iter().any(|endpoint| !endpoint.own)
+    }
+
+    /// Waits until the list is another one.
+    ///
+    /// # Errors
+    /// When nothing keeps it.
+    pub async fn changed(&mut self) -> Result<(), watch::error::RecvError> {
+        self.list.changed().await
+    }
+
     /// A way to the API for one user; `purpose` stands in its log lines.
     #[must_use]
     pub fn route(&self, purpose: &'static str) -> Route {
@@ -106,6 +122,8 @@ impl Endpoints {
 struct Target {
     url: String,
     server_name: Option<String>,
+    /// Whether this node's own server is there.
+    own: bool,
 }
 
 /// Keeps the list.
@@ -234,24 +252,26 @@ fn targets(
     is_own: impl Fn(IpAddr) -> bool,
 ) -> Vec<Target> {
     let scheme = config.cluster_url.scheme_str().unwrap_or("https");
-    let by_name = |address: SocketAddr| Target {
+    let by_name = |address: SocketAddr, own| Target {
         url: format!("{scheme}://{address}"),
         server_name: Some(SERVER_NAME.to_owned()),
+        own,
     };
     let is_vip = |address: &IpAddr| settings.vips.contains(address);
     let is_local = |address: IpAddr, port| port == settings.api_port && is_own(address);
     let (mut targets, mut local) =
-        (vec![by_name(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), settings.api_port))], vec![]);
+        (vec![by_name(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), settings.api_port), true)], vec![]);
     if !resolved.is_empty() && !resolved.iter().any(is_vip) {
         let url = config.cluster_url.to_string().trim_end_matches('/').to_owned();
         let port = config.cluster_url.port_u16().unwrap_or(443);
         let here = resolved.iter().all(|&address| is_local(address, port));
         let list = if here { &mut local } else { &mut targets };
-        list.push(Target { url, server_name: config.tls_server_name.clone() });
+        list.push(Target { url, server_name: config.tls_server_name.clone(), own: here });
     }
     for &address in learned.iter().filter(|address| !is_vip(&address.ip())) {
-        let list = if is_local(address.ip(), address.port()) { &mut local } else { &mut targets };
-        list.push(by_name(address));
+        let own = is_local(address.ip(), address.port());
+        let list = if own { &mut local } else { &mut targets };
+        list.push(by_name(address, own));
     }
     targets.extend(local);
     let mut unique: Vec<Target> = Vec::new();
@@ -278,7 +298,7 @@ fn endpoint(config: &Config, target: &Target, limit: Duration) -> Result<Endpoin
     config.connect_timeout = Some(limit);
     config.write_timeout = Some(limit);
     let client = Client::try_from(config).map_err(|error| invalid(chain(&error)))?;
-    Ok(Endpoint { name: target.url.clone(), client })
+    Ok(Endpoint { name: target.url.clone(), client, own: target.own })
 }
 
 #[cfg(test)]

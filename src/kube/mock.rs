@@ -106,7 +106,7 @@ impl Etcd {
         });
         let mut config = kube::Config::new(url.parse().unwrap());
         config.default_retry = false;
-        Endpoint { name: url, client: kube::Client::try_from(config).unwrap() }
+        Endpoint { name: url, client: kube::Client::try_from(config).unwrap(), own: false }
     }
 
     fn respond(&self, method: &str, path: &str, body: &[u8]) -> (u16, Value) {

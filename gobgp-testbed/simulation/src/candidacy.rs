@@ -22,7 +22,7 @@ impl World {
     /// A process begins as a candidate.
     pub(crate) fn stand(&mut self, node: usize, life: u32) {
         let it = &mut self.nodes[node];
-        it.table = Table::new(&name(node));
+        it.table = Table::new(it.clock.now(self.now), &name(node));
         let first_check = 1 + it.random.below(500);
         self.after(first_check, Event::Assess { node, life });
         self.after(GRACE + 1, Event::Assess { node, life });
@@ -128,8 +128,11 @@ impl World {
             return;
         }
         let now = it.clock.now(self.now);
-        let (fit, next) = (it.table.fit(now), it.table.next_deadline(now));
-        self.with(node, life, |elector, at| elector.set_candidates(at, fit));
+        let (fit, alone, next) = (it.table.fit(now), it.table.is_alone(now), it.table.next_deadline(now));
+        self.with(node, life, |elector, at| {
+            elector.set_candidates(at, fit);
+            elector.set_alone(at, alone);
+        });
         if let Some(next) = next.filter(|next| self.nodes[node].aging_at.is_none_or(|at| *next < at || at <= now)) {
             let it = &mut self.nodes[node];
             it.aging_at = Some(next);

@@ -1,5 +1,7 @@
 //! A node: its clocks, its process, its links, and what it says to the routers.
 
+use std::time::Duration;
+
 use vipcast::election::candidates::Table;
 use vipcast::election::elector::Elector;
 use vipcast::election::{Fitness, Leadership};
@@ -145,7 +147,7 @@ impl Node {
             heard_at: 0,
             unfit_until: 0,
             drained_until: 0,
-            table: Table::new(""),
+            table: Table::new(Instant::from_boot(Duration::ZERO), ""),
             noted_at: 0,
             aging_at: None,
             told: None,

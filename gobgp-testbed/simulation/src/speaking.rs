@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use vipcast::election::Leadership;
+use vipcast::election::elector::Elector;
 use vipcast::time::{Instant, Until};
 use vipcast::vip::{Facts, Holder, Standing, Vip, desired};
 
@@ -112,8 +113,9 @@ impl World {
     fn unbind(&mut self, node: usize, wanted: bool) {
         let it = &mut self.nodes[node];
         let clear = |session: &Session| session.up.is_none() || (session.sent.is_none() && session.unacknowledged == 0);
-        if !wanted && it.sessions.iter().all(clear) {
-            it.bound = false;
+        if !wanted && it.sessions.iter().all(clear) && std::mem::take(&mut it.bound) {
+            let life = it.life;
+            self.with(node, life, Elector::silent);
         }
     }
 

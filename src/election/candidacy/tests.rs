@@ -33,9 +33,10 @@ impl Node {
 
     async fn start_at(name: &str, etcd: &Etcd, mood: watch::Receiver<Mood>) -> Self {
         let (condition, own) = watch::channel(Condition::default());
-        let (tx, others) = watch::channel(Vec::new());
+        let (fit, others) = watch::channel(Vec::new());
+        let others_tx = Others { fit, none: watch::Sender::new(false) };
         let endpoints = Endpoints::fixed(vec![etcd.serve(mood).await]);
-        tokio::spawn(Candidacy::new(config(), name, instance(name, "1"), endpoints).run(own, tx));
+        tokio::spawn(Candidacy::new(config(), name, instance(name, "1"), endpoints).run(own, others_tx));
         Self { condition, others }
     }
 

@@ -24,7 +24,7 @@ fn nodes(table: &Table, seconds: u64) -> Vec<String> {
 
 /// n1's view, its first list was empty.
 fn table() -> Table {
-    let mut table = Table::new("n1");
+    let mut table = Table::new(at(0), "n1");
     table.replace(at(0), &Version::default(), Vec::new());
     table
 }
@@ -92,7 +92,7 @@ fn who_is_not_seen_to_change_is_gone() {
 
 #[test]
 fn what_was_there_before_us_may_be_dead_and_comes_after_the_living() {
-    let mut table = Table::new("n1");
+    let mut table = Table::new(at(0), "n1");
     table.replace(at(0), &Version::default(), vec![fit("n2", 7), fit("n3", 7)]);
     assert_eq!(nodes(&table, 0), ["n2", "n3"]);
     table.set(at(5), fit("n3", 8));
@@ -114,6 +114,23 @@ fn deleted_notes_are_gone_at_once() {
     assert_eq!(nodes(&table, 2), ["n4"]);
 }
 
+#[test]
+fn a_node_is_alone_when_nobody_was_heard_of_for_a_while_fit_or_not() {
+    let mut table = Table::new(at(0), "n1");
+    let alone = |table: &Table, seconds| (table.is_alone(at(seconds)), table.next_deadline(at(seconds)));
+    assert_eq!([alone(&table, 24), alone(&table, 25)], [(false, Some(at(25))), (true, None)]);
+    table.replace(at(30), &Version::default(), vec![note("n2", 1, Fitness::Unfit, 7), fit("n1", 3)]);
+    assert_eq!([alone(&table, 54), alone(&table, 55)], [(false, Some(at(55))), (true, None)]);
+    // What does not change is no sign of life, nor is what we say ourselves.
+    table.replace(at(60), &Version::default(), vec![note("n2", 1, Fitness::Unfit, 7)]);
+    table.set(at(60), fit("n1", 4));
+    assert_eq!(alone(&table, 60), (true, None));
+    table.set(at(61), note("n2", 1, Fitness::Drained, 8));
+    // Its deletion is no proof that it is gone.
+    table.remove("n2");
+    assert_eq!([alone(&table, 85), alone(&table, 86)], [(false, Some(at(86))), (true, None)]);
+}
+
 /// The note as one version of the Lease.
 fn at_version(version: u64, note: Note) -> Note {
     Note { version: Version(version.to_string()), ..note }
@@ -124,7 +141,7 @@ fn a_server_that_lags_brings_nobody_back_to_life() {
     let list = |table: &mut Table, seconds, version: u64, notes: Vec<Note>| {
         table.replace(at(seconds), &Version(version.to_string()), notes);
     };
-    let mut table = Table::new("n1");
+    let mut table = Table::new(at(0), "n1");
     list(&mut table, 0, 100, Vec::new());
     table.set(at(1), at_version(110, fit("n2", 5)));
     table.set(at(2), at_version(120, fit("n3", 5)));

@@ -30,9 +30,10 @@ impl Elector {
             (Leaving::Asked, View::Unknown | View::Gone { .. } | View::Theirs { .. }) => {
                 (!self.open.is_empty()).then_some((at_once, Want::Read))
             }
-            (Leaving::No | Leaving::HandingOver | Leaving::HandedOver, View::Ours(held)) => {
-                Some((self.renew_at(held), Want::Renew))
-            }
+            (Leaving::No | Leaving::HandingOver | Leaving::HandedOver, View::Ours(held)) => match held.gives_way {
+                Some(at) => Some((at, Want::Release)),
+                None => Some((self.renew_at(held), Want::Renew)),
+            },
             (Leaving::HandingOver | Leaving::HandedOver, View::Unknown | View::Gone { .. } | View::Theirs { .. }) => {
                 None
             }
@@ -49,6 +50,7 @@ impl Elector {
             return;
         }
         self.finish_handover(at.now);
+        self.give_way(at.now);
         match self.want() {
             Some((when, want)) if at.now >= when.max(self.not_before) => self.send(at, want),
             Some(_) => {}

@@ -26,7 +26,9 @@ impl Elector {
             return Leadership::Held { until: parting.until, term: parting.term, prepend, successor };
         }
         match &self.view {
-            View::Ours(Holding { until, term, .. }) if now < *until && self.is_candidate_or_holder() => {
+            View::Ours(Holding { until, term, gives_way: None, .. })
+                if now < *until && self.is_candidate_or_holder() =>
+            {
                 Leadership::Held { until: *until, term: *term, prepend: self.fence.prepend(), successor: None }
             }
             View::Theirs { record, .. } if !self.is_our_trace(record) => {

@@ -5,6 +5,7 @@ mod handover;
 mod holding;
 mod leaving;
 mod observing;
+mod yielding;
 
 use std::time::Duration;
 

@@ -136,6 +136,8 @@ pub enum Event {
         /// Its name.
         holder: Option<String>,
     },
+    /// The lease is given back, and we stand again: see [`Loss::GivesWay`].
+    GaveWay,
     /// The lease is given back, or was not ours (any more).
     Released {
         /// Whether it was given back.
@@ -161,6 +163,8 @@ pub enum Loss {
     Twin,
     /// We give it back ourselves.
     Released,
+    /// We are not fit, and know nobody to hand it to, but others may stand that we do not know.
+    GivesWay,
     /// The node that we handed it to speaks.
     HandedOver {
         /// Its name.
@@ -180,6 +184,7 @@ impl fmt::Display for Loss {
             Self::WentBack => f.write_str("the record is older than ours: etcd was restored"),
             Self::Twin => f.write_str("another process on this node renews it under our name"),
             Self::Released => f.write_str("we give it back"),
+            Self::GivesWay => f.write_str("this node is not fit and knows no other vipcast: others may take it"),
             Self::HandedOver { to, acknowledged: true } => write!(f, "handed over to {to}, whose routes are out"),
             Self::HandedOver { to, acknowledged: false } => {
                 write!(f, "handed over to {to}, which did not say in time that its routes are out")
@@ -249,4 +254,6 @@ pub(super) struct Holding {
     pub announced: bool,
     /// To whom it is offered.
     pub offer: Option<Candidate>,
+    /// We are not entitled any more, and give it back then.
+    pub gives_way: Option<Instant>,
 }

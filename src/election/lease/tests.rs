@@ -34,6 +34,8 @@ impl Candidate {
         let circumstances = Circumstances {
             condition: watch::channel(Condition { fitness: Fitness::Fit, reason: String::new() }).1,
             candidates: watch::channel(Vec::new()).1,
+            alone: watch::channel(false).1,
+            silent: watch::channel(true).1,
             announced: watch::channel(None).1,
             stale: watch::channel(Duration::from_secs(18)).1,
             fence: Fence::default(),

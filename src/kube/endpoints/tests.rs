@@ -54,6 +54,19 @@ fn this_hosts_own_addresses_come_last() {
 }
 
 #[test]
+fn this_hosts_own_server_is_known_as_such_by_all_its_addresses() {
+    let config = Config::new("https://10.88.0.14:6443".parse().unwrap());
+    let learned = ["10.88.0.14:6443", "10.88.0.12:6443"].map(|text| text.parse().unwrap());
+    let is_own = |address| address == IpAddr::from([10, 88, 0, 14]);
+    let owned = |learned: &[SocketAddr]| -> Vec<bool> {
+        let resolved = ["10.88.0.14".parse().unwrap()];
+        targets(&config, &settings(), &resolved, learned, is_own).iter().map(|target| target.own).collect()
+    };
+    assert_eq!(owned(&learned), [true, false, true]);
+    assert_eq!(owned(learned.get(..1).unwrap()), [true, true]);
+}
+
+#[test]
 fn another_port_of_this_host_is_another_server() {
     assert_eq!(
         urls("https://10.88.0.14:8443", &["10.88.0.14"], &["10.88.0.12:6443"]),
@@ -103,7 +116,8 @@ async fn clients_neither_retry_nor_use_proxies() {
     let mut config = Config::new("https://10.88.0.11:6443".parse().unwrap());
     config.root_cert = Some(Vec::new());
     config.proxy_url = Some("http://proxy.example.org:3128".parse().unwrap());
-    let target = Target { url: "https://127.0.0.1:6443".to_owned(), server_name: Some("kubernetes".to_owned()) };
+    let target =
+        Target { url: "https://127.0.0.1:6443".to_owned(), server_name: Some("kubernetes".to_owned()), own: true };
     // With a proxy the client could not even be made: the feature is off.
     assert_eq!(endpoint(&config, &target, Duration::from_secs(2)).unwrap().name, "https://127.0.0.1:6443");
 }

@@ -14,7 +14,7 @@ async fn endpoint(answers: bool) -> (Endpoint, TcpListener) {
     let url = format!("http://{}", listener.local_addr().unwrap());
     let client = Client::try_from(kube::Config::new(url.parse().unwrap())).unwrap();
     let name = if answers { "ready" } else { "hanging" }.to_owned();
-    (Endpoint { name, client }, listener)
+    (Endpoint { name, client, own: false }, listener)
 }
 
 /// Says ok to whatever is asked.
