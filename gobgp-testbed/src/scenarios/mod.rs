@@ -1,6 +1,7 @@
 //! What must hold, against the real thing: named scenarios on one site or cluster, and their runner.
 
 mod addresses;
+mod alone;
 mod anycast;
 mod api;
 mod attributes;
@@ -489,5 +490,5 @@ fn all() -> impl Iterator<Item = &'static Scenario> {
         .chain(fabric::FABRIC)
         .chain(control::ALL)
         .chain(standby::STANDBY)
-        .chain([&forms::FORMS])
+        .chain([&forms::FORMS, &alone::ALONE])
 }
