@@ -157,13 +157,12 @@ async fn build(config: Config, stations: &mut Stations) -> Result<Node, Error> {
     });
     let fail_open = config.health.as_ref().is_some_and(|check| check.fail_open);
     let gate = config.election.is_none().then(|| standing::gate(condition.clone(), fail_open, facts.clone()));
-    let graceful_shutdown = config.bgp.peers.iter().filter_map(|peer| peer.graceful_shutdown).max().unwrap_or_default();
-    stations.spawn("draining", draining::carry_out(switch.drains(), handle.clone(), graceful_shutdown, drained));
+    stations.spawn("draining", draining::carry_out(switch.drains(), handle.clone(), drained));
     cordon::watch(stations, &config, switch.drains());
     let leadership = lease.as_ref().map(Lease::election);
     let ends = Ends { leadership, condition, health, failures, facts: facts.subscribe(), bound: bound.clone() };
     open_desk(&config, stations, ends, &handle, switch);
-    Ok(Node { facts, bound, speaker: handle, graceful_shutdown, lease, gate })
+    Ok(Node { facts, bound, speaker: handle, lease, gate })
 }
 
 /// What the control socket reads beside the speaker.

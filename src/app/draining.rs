@@ -8,8 +8,6 @@
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
-
 use tokio::sync::watch;
 
 use super::Error;
@@ -142,12 +140,10 @@ pub(super) fn set_cordoned(drains: &watch::Sender<Drains>, cordoned: bool) {
     drains.send_if_modified(|drains| drains.change(now(), |drains| drains.cordoned = cordoned));
 }
 
-/// Carries drains out: `gate` says when the node is to be empty, after its routes were marked for `graceful` where
-/// peers have that.
+/// Carries drains out: `gate` says when the node is to be empty, after its routes were marked where peers have that.
 pub(super) async fn carry_out(
     drains: watch::Sender<Drains>,
     speaker: SpeakerHandle,
-    graceful: Duration,
     gate: watch::Sender<bool>,
 ) -> Result<(), Error> {
     let mut wanted = drains.subscribe();
@@ -158,7 +154,7 @@ pub(super) async fn carry_out(
         gate.send_if_modified(|gate| std::mem::replace(gate, current.is_carried_out) != current.is_carried_out);
         let announces = speaker.status().borrow().values().any(|status| !status.announced.is_empty());
         let since = current.since.filter(|_| !current.is_carried_out);
-        let due = since.map(|since| if announces { since + graceful } else { since });
+        let due = since.map(|since| if announces { since + speaker.graceful_shutdown() } else { since });
         tokio::select! {
             changed = wanted.changed() => if changed.is_err() { return Ok(()) },
             () = timer.until(due) => {
@@ -175,6 +171,8 @@ pub(super) async fn carry_out(
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     struct Dir(PathBuf);

@@ -76,8 +76,6 @@ pub(super) struct Node {
     pub(super) facts: watch::Sender<Facts>,
     pub(super) bound: watch::Receiver<BTreeSet<Vip>>,
     pub(super) speaker: SpeakerHandle,
-    /// The longest graceful shutdown of all peers: the sessions end that much later.
-    pub(super) graceful_shutdown: Duration,
     pub(super) lease: Option<Lease>,
     /// Without election: aborting it ends the flow from this node's fitness to the facts.
     pub(super) gate: Option<tokio::task::AbortHandle>,
@@ -123,7 +121,7 @@ impl Node {
         tokio::select! {
             () = stations.end_of(SPEAKER) => {}
             // It cuts what is left at its deadline by itself; should it not, the end of this process does.
-            () = sleep_until(deadline + self.graceful_shutdown + UNBIND) => tracing::warn!("leaving sessions behind: they did not end in time"),
+            () = sleep_until(deadline + self.speaker.graceful_shutdown() + UNBIND) => tracing::warn!("leaving sessions behind: they did not end in time"),
         }
         if let Some(lease) = &self.lease {
             lease.follow.abort();

@@ -171,6 +171,11 @@ impl AdjOut {
         self.about_to_go = about_to_go;
     }
 
+    /// What the operator gives the peer, from the next set of routes on.
+    pub fn set_attributes(&mut self, attributes: Attributes) {
+        self.profile.attributes = attributes;
+    }
+
     /// Sets the whole of what is wanted. A wish that is over counts as absent. An `until` that moved needs no
     /// UPDATE: it is the entitlement to the prefix, whatever its metrics are at the moment.
     pub fn want(&mut self, now: Instant, routes: &RouteSet) {

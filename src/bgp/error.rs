@@ -147,6 +147,9 @@ pub enum Error {
         /// What the kernel says.
         source: io::Error,
     },
+    /// It cannot be changed any more.
+    #[error("the speaker is ending")]
+    Ending,
     /// The runtime does not take the sockets.
     #[error("accept connections: {0}")]
     Accept(io::Error),

@@ -4,17 +4,17 @@
 //! without the key is taken unsigned, and one that comes to a wrong key finds silence. Who is no peer that we wait for
 //! gets a Cease, Connection Rejected (RFC 4486 §4), and nothing of it reaches a peer's machine.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rustix::net::RecvFlags;
 use secrecy::{ExposeSecret, SecretString};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::error::Error;
@@ -33,11 +33,21 @@ const BACKLOG: i32 = 32;
 /// The pause after an accept that failed, for want of descriptors say.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// All sockets, bound and listening.
+/// All sockets, bound and listening, by the address that was asked for.
+type Sockets = Arc<Mutex<BTreeMap<SocketAddr, Socket>>>;
+
+/// Where peers may dial us.
 #[derive(Debug)]
 pub(super) struct Listener {
-    sockets: Arc<[Socket]>,
+    sockets: Sockets,
+    doors: watch::Sender<Doors>,
+    /// The task of each socket; it ends when this is dropped.
+    accepting: BTreeMap<SocketAddr, JoinSet<()>>,
+    addresses: watch::Sender<Vec<SocketAddr>>,
 }
+
+/// The doors of the peers that may dial us.
+type Doors = BTreeMap<PeerKey, Door>;
 
 /// Where a peer's connections go.
 #[derive(Debug)]
@@ -88,32 +98,32 @@ impl PeerSettings {
 }
 
 impl Listener {
-    /// Binds what the peers that may dial us need; `None`: there is none.
+    /// Binds what the peers that may dial us need; nothing, where there is none.
     ///
     /// # Errors
     /// The first thing that is wrong.
-    pub(super) fn bind(config: &SpeakerConfig) -> Result<Option<Self>, Error> {
-        let peers: Vec<_> = config.peers.iter().filter(|peer| peer.is_awaited()).collect();
-        for (number, peer) in peers.iter().enumerate() {
-            let twin = peers.iter().take(number).find(|other| other.host == peer.host);
-            if let Some(twin) = twin {
-                return Err(Error::SameHost { one: twin.key(), other: peer.key() });
-            }
-        }
-        let mut sockets = Vec::new();
-        for is_v4 in [true, false] {
-            let family: Vec<_> = peers.iter().copied().filter(|peer| is_of(peer, is_v4)).collect();
-            for address in ends(&family, is_v4) {
-                let at = SocketAddr::new(address, config.listen_port);
-                sockets.push(listen(at, &family)?);
-            }
-        }
-        Ok((!sockets.is_empty()).then(|| Self { sockets: sockets.into() }))
+    pub(super) fn bind(config: &SpeakerConfig) -> Result<Self, Error> {
+        let sockets: Result<BTreeMap<_, _>, Error> =
+            places(config)?.into_iter().map(|(at, peers)| Ok((at, listen(at, &peers)?))).collect();
+        let listener = Self {
+            sockets: Arc::new(Mutex::new(sockets?)),
+            doors: watch::Sender::default(),
+            accepting: BTreeMap::new(),
+            addresses: watch::Sender::default(),
+        };
+        listener.tell();
+        Ok(listener)
     }
 
     /// Where it listens.
-    pub(super) fn addresses(&self) -> Vec<SocketAddr> {
-        self.sockets.iter().filter_map(|socket| socket.local_addr().ok()?.as_socket()).collect()
+    pub(super) fn addresses(&self) -> watch::Receiver<Vec<SocketAddr>> {
+        self.addresses.subscribe()
+    }
+
+    fn tell(&self) {
+        let sockets = lock(&self.sockets);
+        self.addresses
+            .send_replace(sockets.values().filter_map(|socket| socket.local_addr().ok()?.as_socket()).collect());
     }
 
     /// The keys of the sockets, to be changed.
@@ -121,24 +131,156 @@ impl Listener {
         ListenerKeys(self.sockets.clone())
     }
 
-    /// Takes connections until this is dropped. Must be called inside a tokio runtime.
+    /// From now on a peer's connections go through this door.
+    pub(super) fn open(&self, peer: PeerKey, door: Door) {
+        self.doors.send_modify(|doors| {
+            doors.insert(peer, door);
+        });
+    }
+
+    /// From now on a peer's connections are refused.
+    pub(super) fn shut(&self, peer: &PeerKey) {
+        self.doors.send_modify(|doors| {
+            doors.remove(peer);
+        });
+    }
+
+    /// Takes connections from all sockets until this is dropped. Must be called inside a tokio runtime.
     ///
     /// # Errors
     /// When the runtime does not take the sockets.
-    pub(super) fn run(self, doors: Vec<Door>) -> io::Result<JoinSet<()>> {
-        let doors: Arc<[Door]> = doors.into();
-        let mut tasks = JoinSet::new();
-        for socket in self.sockets.iter() {
+    pub(super) fn accept(&mut self) -> io::Result<()> {
+        for (at, socket) in &*lock(&self.sockets) {
+            if self.accepting.contains_key(at) {
+                continue;
+            }
             let listener = TcpListener::from_std(socket.try_clone()?.into())?;
-            tasks.spawn(accept(listener, doors.clone()));
+            let mut task = JoinSet::new();
+            task.spawn(accept(listener, self.doors.subscribe()));
+            self.accepting.insert(*at, task);
         }
-        Ok(tasks)
+        Ok(())
     }
+
+    /// Listens where the peers of another configuration are to dial us, and no more where only former ones were; keys
+    /// come and go with the peers. Connections that were accepted are not touched.
+    ///
+    /// # Errors
+    /// The first thing that is wrong: it listens where it did.
+    pub(super) async fn reshape(&mut self, before: &SpeakerConfig, after: &SpeakerConfig) -> Result<(), Error> {
+        let (former, wanted) = (places(before)?, places(after)?);
+        let new: Vec<SocketAddr> = wanted.keys().filter(|at| !former.contains_key(at)).copied().collect();
+        let gone: Vec<SocketAddr> = former.keys().filter(|at| !wanted.contains_key(at)).copied().collect();
+        // One address and all of them cannot be listened at together.
+        let in_the_way: Vec<_> = gone.iter().filter(|at| new.iter().any(|new| overlap(at, new))).copied().collect();
+        self.close(&in_the_way).await;
+        let bound: Result<Vec<_>, Error> = new
+            .iter()
+            .filter_map(|at| Some((at, wanted.get(at)?)))
+            .map(|(at, peers)| Ok((*at, listen(*at, peers)?)))
+            .collect();
+        let result = bound.and_then(|bound| self.take_in(bound, former_keys(before), &wanted));
+        match &result {
+            Ok(()) => self.close(&gone).await,
+            Err(_) => {
+                self.close(&new).await;
+                self.listen_again(&in_the_way, &former);
+            }
+        }
+        self.tell();
+        result
+    }
+
+    /// Takes connections from these sockets too, and has all of them know the wanted keys.
+    fn take_in(
+        &mut self,
+        bound: Vec<(SocketAddr, Socket)>,
+        former: BTreeSet<IpAddr>,
+        wanted: &Places<'_>,
+    ) -> Result<(), Error> {
+        for (at, peers) in wanted {
+            let sockets = lock(&self.sockets);
+            let Some(socket) = sockets.get(at) else { continue };
+            peers.iter().try_for_each(|peer| set_key(socket, peer))?;
+            let keyed = |address: &IpAddr| {
+                let host = PeerHost::Address(*address);
+                peers.iter().any(|peer| peer.host == host && peer.password.is_some())
+            };
+            for address in former.iter().filter(|address| address.is_ipv4() == at.is_ipv4() && !keyed(address)) {
+                // Not every socket has each of them.
+                let _ = sockopt::remove_md5_key(socket, *address);
+            }
+        }
+        lock(&self.sockets).extend(bound);
+        self.accept().map_err(Error::Accept)
+    }
+
+    async fn close(&mut self, places: &[SocketAddr]) {
+        for at in places {
+            if let Some(mut task) = self.accepting.remove(at) {
+                // Its descriptor is closed by then.
+                task.shutdown().await;
+            }
+            lock(&self.sockets).remove(at);
+        }
+    }
+
+    /// What was closed for another socket that then was not to be had.
+    fn listen_again(&mut self, places: &[SocketAddr], former: &Places<'_>) {
+        for (at, peers) in former.iter().filter(|(at, _)| places.contains(at)) {
+            match listen(*at, peers) {
+                Ok(socket) => {
+                    lock(&self.sockets).insert(*at, socket);
+                }
+                Err(error) => tracing::error!(%at, %error, "failed to listen again where it was given up for a moment"),
+            }
+        }
+        if let Err(error) = self.accept() {
+            tracing::error!(%error, "failed to accept connections again");
+        }
+    }
+}
+
+fn lock(sockets: &Sockets) -> MutexGuard<'_, BTreeMap<SocketAddr, Socket>> {
+    sockets.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Where to listen, and for whom.
+type Places<'a> = BTreeMap<SocketAddr, Vec<&'a PeerSettings>>;
+
+fn places(config: &SpeakerConfig) -> Result<Places<'_>, Error> {
+    let peers: Vec<_> = config.peers.iter().filter(|peer| peer.is_awaited()).collect();
+    for (number, peer) in peers.iter().enumerate() {
+        let twin = peers.iter().take(number).find(|other| other.host == peer.host);
+        if let Some(twin) = twin {
+            return Err(Error::SameHost { one: twin.key(), other: peer.key() });
+        }
+    }
+    let mut places = Places::new();
+    for is_v4 in [true, false] {
+        let family: Vec<_> = peers.iter().copied().filter(|peer| is_of(peer, is_v4)).collect();
+        for address in ends(&family, is_v4) {
+            places.insert(SocketAddr::new(address, config.listen_port), family.clone());
+        }
+    }
+    Ok(places)
+}
+
+/// The addresses that have a key where we listen.
+fn former_keys(config: &SpeakerConfig) -> BTreeSet<IpAddr> {
+    let keyed = config.peers.iter().filter(|peer| peer.is_awaited() && peer.password.is_some());
+    keyed.filter_map(|peer| if let PeerHost::Address(address) = peer.host { Some(address) } else { None }).collect()
+}
+
+/// Whether only one of them can be listened at. Port 0 is another one each time.
+fn overlap(one: &SocketAddr, other: &SocketAddr) -> bool {
+    let is_same_end = one.port() == other.port() && one.port() != 0 && one.is_ipv4() == other.is_ipv4();
+    is_same_end && (one.ip().is_unspecified() || other.ip().is_unspecified())
 }
 
 /// The TCP-MD5 keys that the listening sockets have.
 #[derive(Clone, Debug)]
-pub(super) struct ListenerKeys(Arc<[Socket]>);
+pub(super) struct ListenerKeys(Sockets);
 
 impl ListenerKeys {
     /// From now on connections of this peer must be signed with this key; those that are made keep theirs.
@@ -146,11 +288,9 @@ impl ListenerKeys {
     /// # Errors
     /// What the kernel answers.
     pub(super) fn set(&self, peer: IpAddr, password: &SecretString) -> io::Result<()> {
-        let of_family = self.0.iter().filter(|socket| {
-            let local = socket.local_addr().ok().and_then(|local| local.as_socket());
-            local.is_some_and(|local| local.is_ipv4() == peer.is_ipv4())
-        });
-        of_family.into_iter().try_for_each(|socket| sockopt::set_md5_key(socket, peer, password))
+        let sockets = lock(&self.0);
+        let mut of_family = sockets.iter().filter(|(at, _)| at.is_ipv4() == peer.is_ipv4());
+        of_family.try_for_each(|(_, socket)| sockopt::set_md5_key(socket, peer, password))
     }
 }
 
@@ -221,13 +361,13 @@ fn set_key(socket: &Socket, peer: &PeerSettings) -> Result<(), Error> {
     sockopt::set_md5_key(socket, address, password).map_err(|source| Error::Md5Refused { peer: key, source })
 }
 
-async fn accept(listener: TcpListener, doors: Arc<[Door]>) {
+async fn accept(listener: TcpListener, doors: watch::Receiver<Doors>) {
     let (mut strangers, mut failing) = (0_u64, false);
     loop {
         match listener.accept().await {
             Ok((stream, remote)) => {
                 failing = false;
-                if let Err(why) = show_in(stream, remote, &doors) {
+                if let Err(why) = show_in(stream, remote, &doors.borrow()) {
                     strangers += 1;
                     tracing::debug!(%remote, why, total = strangers, "connection refused");
                 }
@@ -250,9 +390,9 @@ fn is_the_connections(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionReset | HostUnreachable | Interrupted | NetworkDown)
 }
 
-fn show_in(stream: TcpStream, remote: SocketAddr, doors: &[Door]) -> Result<(), &'static str> {
+fn show_in(stream: TcpStream, remote: SocketAddr, doors: &Doors) -> Result<(), &'static str> {
     let local = stream.local_addr().map_err(|_| "it has gone")?;
-    let (stream, why) = match doors.iter().find(|door| door.is_for(remote, local)) {
+    let (stream, why) = match doors.values().find(|door| door.is_for(remote, local)) {
         None => (stream, "nobody there is waited for, at this address of ours"),
         Some(door) => match door.queue.try_send(stream) {
             Ok(()) => return Ok(()),

@@ -18,6 +18,7 @@ use crate::time::Until;
 pub mod adj_out;
 pub mod backoff;
 pub mod bfd;
+mod changes;
 pub mod fsm;
 pub mod gtsm;
 pub mod keys;
@@ -43,6 +44,7 @@ mod speaker;
 #[cfg(feature = "daemon")]
 pub mod watchdog;
 
+pub use changes::Changes;
 pub use settings::{
     Attributes, BfdSettings, Connect, Hops, LocalEnd, NextHop, Passwords, PeerHost, PeerKey, PeerSettings,
     SpeakerConfig,

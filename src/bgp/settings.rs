@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use crate::wire::bgp::{Communities, Family};
 
@@ -97,6 +97,48 @@ impl PeerSettings {
             graceful_shutdown: None,
             loopback_next_hop: false,
         }
+    }
+
+    /// Whether a session made with these would be the same one: all but what is taken up as it goes. Passwords are, from
+    /// one to another.
+    pub(super) fn makes_same_session_as(&self, other: &Self) -> bool {
+        let parts = |peer: &Self| {
+            let Self {
+                host,
+                port,
+                asn,
+                description: _,
+                password,
+                hops,
+                connect,
+                source,
+                avoid_source: _,
+                families,
+                require_families,
+                extended_next_hop,
+                next_hop_v4,
+                next_hop_v6,
+                attributes: _,
+                bfd,
+                shutdown_text: _,
+                graceful_shutdown: _,
+                loopback_next_hop,
+            } = peer.clone();
+            let ends = (host, port, source, connect, hops, password.is_some());
+            let open = (asn, families, require_families, extended_next_hop);
+            (ends, open, (next_hop_v4, next_hop_v6, loopback_next_hop), bfd)
+        };
+        parts(self) == parts(other)
+    }
+
+    /// Whether what is taken up as a session goes is the same.
+    pub(super) fn goes_on_as(&self, other: &Self) -> bool {
+        let parts = |peer: &Self| {
+            let Self { description, avoid_source, attributes, shutdown_text, graceful_shutdown, .. } = peer.clone();
+            (description, avoid_source, attributes, shutdown_text, graceful_shutdown)
+        };
+        let password = |peer: &Self| peer.password.as_ref().map(|password| password.expose_secret().to_owned());
+        parts(self) == parts(other) && password(self) == password(other)
     }
 
     /// What names this peer.

@@ -36,11 +36,26 @@ const _: () = assert!(size_of::<TcpMd5Sig>() == 216, "the kernel's struct tcp_md
 /// `InvalidInput` for a key of no or more than [`LONGEST_KEY`] bytes, else what the kernel answers.
 pub fn set_md5_key(socket: &impl AsFd, peer: IpAddr, key: &SecretString) -> io::Result<()> {
     let secret = key.expose_secret().as_bytes();
+    match secret.len() {
+        1..=LONGEST_KEY => put_md5_key(socket, peer, secret),
+        _ => Err(io::Error::from(io::ErrorKind::InvalidInput)),
+    }
+}
+
+/// Takes the TCP-MD5 key for `peer` away again; connections that are made keep theirs.
+///
+/// # Errors
+/// `NotFound` where there is none, else what the kernel answers.
+pub fn remove_md5_key(socket: &impl AsFd, peer: IpAddr) -> io::Result<()> {
+    // The kernel takes a key of length 0 as the order to delete one.
+    put_md5_key(socket, peer, &[])
+}
+
+/// `secret` has at most [`LONGEST_KEY`] bytes.
+fn put_md5_key(socket: &impl AsFd, peer: IpAddr, secret: &[u8]) -> io::Result<()> {
     let mut key = [0; LONGEST_KEY];
-    match key.get_mut(..secret.len()) {
-        Some(place) if !secret.is_empty() => place.copy_from_slice(secret),
-        // The kernel takes a key of length 0 as the order to delete one.
-        _ => return Err(io::Error::from(io::ErrorKind::InvalidInput)),
+    for (place, byte) in key.iter_mut().zip(secret) {
+        *place = *byte;
     }
     let option = TcpMd5Sig {
         address: socket_address(peer),

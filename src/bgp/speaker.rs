@@ -1,67 +1,88 @@
-//! The speaker: all peers, each in a task of its own, so that one's trouble never disturbs another.
+//! The speaker: all peers, each in a task of its own, so that one's trouble never disturbs another; and what the rest
+//! of the program may ask of it.
 
-use std::collections::BTreeMap;
+mod crew;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::SecretString;
-use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::sync::{mpsc, oneshot, watch};
 
-use super::bfd;
+use super::changes::Changes;
 use super::error::Error;
 use super::finder;
 use super::fsm;
 use super::gtsm;
-use super::listener::{Door, Listener};
-use super::peer::{Peer, PeerStatus, Report, StopOrder, Wiring};
+use super::listener::Listener;
+use super::peer::{PeerStatus, StopOrder};
 use super::settings::{Hops, LocalEnd, Passwords, PeerHost, PeerKey, PeerSettings, SpeakerConfig};
 use super::socket::Target;
-use super::watchdog::Watchdog;
 use super::{RouteSet, fsm::SEND_HOLD_WITHOUT_HOLD};
-use crate::clock;
 use crate::time::Instant;
+use crew::Crew;
 
 /// TTL where none is asked for: an eBGP peer is one hop away (RFC 4271 §5.1.3), one in our own AS may be anywhere.
 const TTL_EBGP: u8 = 1;
 const TTL_IBGP: u8 = 64;
 
+/// Changes of the configuration that wait for the speaker. Whoever asks for one waits for its answer, so there is room
+/// for one; a second asker waits for the first.
+const ORDERS: usize = 1;
+
 /// All peers, ready to be dialled or waited for.
 #[derive(Debug)]
 pub struct Speaker {
-    config: SpeakerConfig,
-    watchdog: Watchdog,
-    bfd: Option<bfd::Service>,
-    listener: Option<Listener>,
-    board: Arc<watch::Sender<BTreeMap<PeerKey, PeerStatus>>>,
-    passwords: watch::Receiver<Passwords>,
+    crew: Crew,
+    orders: mpsc::Receiver<Order>,
     stop: watch::Receiver<Option<StopOrder>>,
-    marked: watch::Receiver<bool>,
+}
+
+/// Another configuration, and who waits for what becomes of it.
+#[derive(Debug)]
+struct Order {
+    config: SpeakerConfig,
+    answer: oneshot::Sender<Result<Changes, Error>>,
 }
 
 /// What the rest of the program holds of a running speaker. When the last one is dropped the speaker stops.
 #[derive(Clone, Debug)]
 pub struct SpeakerHandle {
+    config: watch::Receiver<SpeakerConfig>,
     board: Arc<watch::Sender<BTreeMap<PeerKey, PeerStatus>>>,
     passwords: Arc<watch::Sender<Passwords>>,
+    orders: mpsc::Sender<Order>,
     stop: Arc<watch::Sender<Option<StopOrder>>>,
     marked: Arc<watch::Sender<bool>>,
-    listens_at: Arc<[SocketAddr]>,
+    listens_at: watch::Receiver<Vec<SocketAddr>>,
 }
 
 impl SpeakerHandle {
-    /// How each peer stands. Hold no borrow of it while sending a set of routes: a peer that takes routes up writes
-    /// its status in between.
+    /// How each peer stands: those of the configuration, and removed ones until they are gone. Hold no borrow of it
+    /// while sending a set of routes: a peer that takes routes up writes its status in between.
     #[must_use]
     pub fn status(&self) -> watch::Receiver<BTreeMap<PeerKey, PeerStatus>> {
         self.board.subscribe()
     }
 
+    /// The configuration that is in force.
+    #[must_use]
+    pub fn config(&self) -> watch::Receiver<SpeakerConfig> {
+        self.config.clone()
+    }
+
+    /// The longest graceful shutdown of all peers: sessions end that much later.
+    #[must_use]
+    pub fn graceful_shutdown(&self) -> Duration {
+        self.config.borrow().peers.iter().filter_map(|peer| peer.graceful_shutdown).max().unwrap_or_default()
+    }
+
     /// Where peers may dial us; nowhere, unless one of them is to.
     #[must_use]
-    pub fn listens_at(&self) -> &[SocketAddr] {
-        &self.listens_at
+    pub fn listens_at(&self) -> Vec<SocketAddr> {
+        self.listens_at.borrow().clone()
     }
 
     /// Gives a peer another password, 1 to 80 bytes. An attempt to connect gives way to one with it. A session goes on
@@ -71,6 +92,19 @@ impl SpeakerHandle {
         self.passwords.send_modify(|passwords| {
             passwords.insert(peer.clone(), password);
         });
+    }
+
+    /// Changes the peers of the running speaker to those of `config`, and what else is in it. Peers are told apart by
+    /// their keys; what becomes of each is in the answer, and begins with it. One that is equal is not touched, nor its
+    /// BFD session. A removed one has its routes withdrawn and is told Cease 6/3, after its graceful shutdown where it
+    /// has one; another local AS, router ID, hold time or keepalive makes all sessions anew.
+    ///
+    /// # Errors
+    /// What is wrong with it: nothing was changed then.
+    pub async fn set_peers(&self, config: SpeakerConfig) -> Result<Changes, Error> {
+        let (answer, answered) = oneshot::channel();
+        self.orders.send(Order { config, answer }).await.map_err(|_| Error::Ending)?;
+        answered.await.map_err(|_| Error::Ending)?
     }
 
     /// Whether routes are announced as about to go (RFC 8326) to the peers that have a graceful shutdown, for as long as
@@ -94,36 +128,23 @@ impl Speaker {
     /// # Errors
     /// The first thing that is wrong.
     pub fn new(mut config: SpeakerConfig) -> Result<(Self, SpeakerHandle), Error> {
-        let seconds = config.hold_time.as_secs();
-        if matches!(seconds, 1 | 2) || seconds > u16::MAX.into() || config.hold_time.subsec_nanos() != 0 {
-            return Err(Error::HoldTime(seconds));
-        }
-        let now = clock::now();
-        config.peers.iter_mut().for_each(PeerSettings::settle);
-        let mut statuses = BTreeMap::new();
-        for peer in &config.peers {
-            peer.check(&config)?;
-            let has_bfd = |other: &&PeerSettings| other.bfd.is_some() && other.host == peer.host;
-            let twin = config.peers.iter().find(has_bfd).filter(|twin| twin.key() != peer.key());
-            if let (Some(twin), true) = (twin, peer.bfd.is_some()) {
-                return Err(Error::SameHostBfd { one: twin.key(), other: peer.key() });
-            }
-            if statuses.insert(peer.key(), PeerStatus::unknown(now, peer.password.is_some())).is_some() {
-                return Err(Error::Duplicate(peer.key()));
-            }
-        }
+        config.check()?;
         let listener = Listener::bind(&config)?;
-        let listens_at = listener.as_ref().map(Listener::addresses).unwrap_or_default().into();
-        let watchdog = Watchdog::start().map_err(Error::Watchdog)?;
-        let wanted = config.peers.iter().any(|peer| peer.bfd.is_some());
-        let bfd = wanted.then(bfd::Service::start).transpose().map_err(Error::Bfd)?;
-        let board = Arc::new(watch::Sender::new(statuses));
         let (stop, stopped) = watch::channel(None);
-        let (passwords, changed) = watch::channel(Passwords::new());
         let (mark, marked) = watch::channel(false);
-        let (passwords, stop, mark) = (Arc::new(passwords), Arc::new(stop), Arc::new(mark));
-        let handle = SpeakerHandle { board: board.clone(), passwords, stop, marked: mark, listens_at };
-        Ok((Self { config, watchdog, bfd, listener, board, passwords: changed, stop: stopped, marked }, handle))
+        let (orders, ordered) = mpsc::channel(ORDERS);
+        let listens_at = listener.addresses();
+        let crew = Crew::new(config, listener, stopped.clone(), marked)?;
+        let handle = SpeakerHandle {
+            config: crew.config(),
+            board: crew.board(),
+            passwords: crew.passwords(),
+            orders,
+            stop: Arc::new(stop),
+            marked: Arc::new(mark),
+            listens_at,
+        };
+        Ok((Self { crew, orders: ordered, stop: stopped }, handle))
     }
 
     /// Dials all peers and tells them `routes` until it is told to stop. If the sender of `routes` is dropped nobody
@@ -132,36 +153,43 @@ impl Speaker {
     /// # Errors
     /// When the kernel gives no timer for a peer, or the runtime does not take the sockets; no peer was dialled then.
     pub async fn run(self, routes: watch::Receiver<RouteSet>) -> Result<(), Error> {
-        let (mut peers, mut doors) = (Vec::new(), Vec::new());
-        let keys = self.listener.as_ref().map(Listener::keys);
-        for settings in &self.config.peers {
-            let wiring = Wiring {
-                routes: routes.clone(),
-                passwords: self.passwords.clone(),
-                stop: self.stop.clone(),
-                marked: self.marked.clone(),
-                report: Report::new(self.board.clone(), settings.key()),
-                watchdog: self.watchdog.clone(),
-                bfd: self.bfd.clone(),
-                incoming: settings.is_awaited().then(|| {
-                    let (door, waiting) = Door::new(settings);
-                    doors.push(door);
-                    waiting
-                }),
-                listener: keys.clone().filter(|_| settings.is_awaited()),
-            };
-            let fsm = settings.machine(&self.config, rand::random());
-            let peer = Peer::new(fsm, settings.target(&self.config), settings.clone(), wiring);
-            peers.push(peer.map_err(|source| Error::Timer { peer: settings.key(), source })?);
+        let Self { mut crew, mut orders, mut stop } = self;
+        crew.begin(routes)?;
+        let mut leaving = false;
+        while !(leaving && crew.is_idle()) {
+            tokio::select! {
+                biased;
+                // Ordered, or nobody is left who could: the peers see it themselves.
+                _ = stop.changed(), if !leaving => leaving = true,
+                ended = crew.ended() => crew.take_over(ended, leaving),
+                Some(Order { config, answer }) = orders.recv(), if !leaving => {
+                    // Who asked may have given up.
+                    let _ = answer.send(crew.change(config).await);
+                }
+            }
         }
-        // It ends when this is dropped.
-        let _accepting = self.listener.map(|listener| listener.run(doors)).transpose().map_err(Error::Accept)?;
-        // The peers' own ends are all that keeps the routes' sender waiting for a reader.
-        drop(routes);
-        let mut tasks: JoinSet<()> = peers.into_iter().map(Peer::run).collect();
-        while let Some(ended) = tasks.join_next().await {
-            if let Err(error) = ended {
-                tracing::error!(%error, "a peer's task failed");
+        Ok(())
+    }
+}
+
+impl SpeakerConfig {
+    /// Settles what follows from something else, and checks what can be checked without a peer.
+    fn check(&mut self) -> Result<(), Error> {
+        let seconds = self.hold_time.as_secs();
+        if matches!(seconds, 1 | 2) || seconds > u16::MAX.into() || self.hold_time.subsec_nanos() != 0 {
+            return Err(Error::HoldTime(seconds));
+        }
+        self.peers.iter_mut().for_each(PeerSettings::settle);
+        let mut keys = BTreeSet::new();
+        for peer in &self.peers {
+            peer.check(self)?;
+            let has_bfd = |other: &&PeerSettings| other.bfd.is_some() && other.host == peer.host;
+            let twin = self.peers.iter().find(has_bfd).filter(|twin| twin.key() != peer.key());
+            if let (Some(twin), true) = (twin, peer.bfd.is_some()) {
+                return Err(Error::SameHostBfd { one: twin.key(), other: peer.key() });
+            }
+            if !keys.insert(peer.key()) {
+                return Err(Error::Duplicate(peer.key()));
             }
         }
         Ok(())

@@ -181,9 +181,8 @@ impl State {
 pub enum Input {
     /// Begin, at once.
     Start,
-    /// End the session in good order and do not dial again: Cease, Administrative Shutdown, with this text for the
-    /// peer's operator (RFC 9003); empty: none.
-    Stop(String),
+    /// End the session in good order, with this Cease (RFC 4486), and do not dial again.
+    Stop(Notification),
     /// End the session in good order and make another.
     Reset(Reset),
     /// The peer's other connection is kept instead of this one (RFC 4271 §6.8).

@@ -148,7 +148,7 @@ impl Fsm {
     fn open_sent(&mut self, now: Instant, hold: Instant, input: Input) -> State {
         const FROM: StateName = StateName::OpenSent;
         match input {
-            Input::Stop(text) => self.stop(FROM, &text),
+            Input::Stop(cease) => self.stop(FROM, cease),
             Input::Reset(reset) => self.reset(now, FROM, reset),
             Input::Yield => self.give_way(now, FROM),
             Input::Down(why) => self.lost(now, FROM, why),
@@ -166,7 +166,7 @@ impl Fsm {
     fn open_confirm(&mut self, now: Instant, negotiated: Negotiated, mut timers: Timers, input: Input) -> State {
         const FROM: StateName = StateName::OpenConfirm;
         match input {
-            Input::Stop(text) => self.stop(FROM, &text),
+            Input::Stop(cease) => self.stop(FROM, cease),
             Input::Reset(reset) => self.reset(now, FROM, reset),
             Input::Yield => self.give_way(now, FROM),
             Input::Down(why) => self.lost(now, FROM, why),
@@ -197,7 +197,7 @@ impl Fsm {
     fn established(&mut self, now: Instant, mut up: Up, input: Input) -> State {
         const FROM: StateName = StateName::Established;
         match input {
-            Input::Stop(text) => self.stop(FROM, &text),
+            Input::Stop(cease) => self.stop(FROM, cease),
             Input::Reset(reset) => {
                 self.settle(now, up.since);
                 self.reset(now, FROM, reset)
@@ -294,8 +294,7 @@ impl Fsm {
     }
 
     /// We end the session in good order.
-    fn stop(&mut self, from: StateName, text: &str) -> State {
-        let cease = Notification::administrative_shutdown(text);
+    fn stop(&mut self, from: StateName, cease: Notification) -> State {
         self.act(Action::Send(Outgoing::Notification(cease.clone())));
         self.act(Action::Close(Close::Deliver));
         self.enter(from, State::Idle { retry_at: None }, Reason::Sent(cease))

@@ -216,7 +216,7 @@ mod tests {
 
     use super::*;
     use crate::bgp::peer::status::Board;
-    use crate::bgp::peer::{PeerStatus, Report, Wiring};
+    use crate::bgp::peer::{PeerStatus, Report, Wanted, Wiring};
     use crate::bgp::settings::{BfdSettings, Passwords, PeerHost};
     use crate::bgp::socket::Target;
     use crate::bgp::watchdog::Watchdog;
@@ -236,6 +236,7 @@ mod tests {
             routes: watch::channel(RouteSet::new()).1,
             passwords: watch::channel(Passwords::new()).1,
             stop: watch::channel(None).1,
+            wanted: watch::channel(Wanted { settings: settings.clone(), end: None }).1,
             marked: watch::channel(false).1,
             report: Report::new(board.clone(), key),
             watchdog: Watchdog::start().unwrap(),

@@ -18,6 +18,7 @@ mod output;
 mod probe;
 mod status;
 mod stop;
+mod wanted;
 
 use std::io;
 use std::net::IpAddr;
@@ -26,9 +27,10 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
 
-pub(super) use status::Report;
+pub(super) use status::{Board, Report};
 pub use status::{PeerStatus, Said};
 pub(super) use stop::StopOrder;
+pub(super) use wanted::{End, Wanted};
 
 use super::RouteSet;
 use super::adj_out::{AdjOut, Profile};
@@ -66,6 +68,8 @@ pub(super) struct Wiring {
     pub(super) routes: watch::Receiver<RouteSet>,
     pub(super) passwords: watch::Receiver<Passwords>,
     pub(super) stop: watch::Receiver<Option<StopOrder>>,
+    /// What is wanted of this peer alone.
+    pub(super) wanted: watch::Receiver<Wanted>,
     /// Whether routes are about to go, where the peer has a graceful shutdown.
     pub(super) marked: watch::Receiver<bool>,
     pub(super) report: Report,
@@ -104,6 +108,8 @@ pub(super) struct Peer {
     /// Whether somebody can still send routes.
     routes_open: bool,
     stopping: Option<Stopping>,
+    /// Whether the order to stop was taken, which all peers get.
+    is_ordered: bool,
     timer: Timer,
 }
 
@@ -134,6 +140,7 @@ impl Peer {
             routes_new: true,
             routes_open: true,
             stopping: None,
+            is_ordered: false,
             timer: Timer::new()?,
         })
     }
@@ -181,7 +188,7 @@ impl Peer {
         let (side, event) = tokio::select! {
             biased;
             () = self.timer.until(deadline) => return,
-            order = self.wiring.stop.changed(), if self.stopping.is_none() => {
+            order = self.wiring.stop.changed(), if !self.is_ordered => {
                 self.take_order(order.is_ok());
                 return;
             }
@@ -194,6 +201,7 @@ impl Peer {
                 self.routes_new = true;
                 return;
             }
+            Ok(()) = self.wiring.wanted.changed() => return self.take_wanted(clock::now()),
             Ok(()) = self.wiring.passwords.changed() => return self.take_password(clock::now()),
             () = Bfd::changed(&mut self.bfd) => return self.hear_bfd(clock::now()),
             answer = Trial::answer(&mut self.trial) => return self.tried(clock::now(), answer),

@@ -9,12 +9,18 @@ use std::time::Duration;
 
 use super::Peer;
 use super::link::Link;
+use super::wanted::End;
 use crate::bgp::fsm::{Input, Side, StateName};
 use crate::clock;
 use crate::time::Instant;
+use crate::wire::bgp::{Notification, error};
 
 /// What a stop without an order (the handle is gone) may take.
 const UNASKED: Duration = Duration::from_secs(1);
+
+/// What the end of one session may take while the others go on: delivering withdrawals and the Cease, until the router
+/// closes its side.
+const GOODBYE: Duration = Duration::from_millis(1500);
 
 /// The order to end the session in good order.
 #[derive(Clone, Debug)]
@@ -28,7 +34,7 @@ pub(in crate::bgp) struct StopOrder {
 /// A stop that is carried out. Pure.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Stopping {
-    text: String,
+    cease: Notification,
     /// How long withdrawals and the Cease may take together.
     goodbye: Duration,
     stage: Stage,
@@ -48,10 +54,31 @@ enum Stage {
 impl Stopping {
     /// What follows from an order: first the graceful shutdown, if there is to be one.
     fn begin(now: Instant, order: StopOrder, text: Option<&str>, graceful: Option<Duration>) -> Self {
-        let goodbye = order.deadline - now;
-        let text = text.map_or(order.text, str::to_owned);
+        let cease = Notification::administrative_shutdown(text.unwrap_or(&order.text));
+        Self::with(now, cease, order.deadline - now, graceful)
+    }
+
+    /// The peer is no more: as above, with another Cease.
+    fn of_removed(now: Instant, graceful: Option<Duration>) -> Self {
+        Self::with(now, Notification::plain(error::CEASE_PEER_DECONFIGURED), GOODBYE, graceful)
+    }
+
+    /// The session is to be made anew: the routes are to come back, so nothing is withdrawn before it ends.
+    fn of_changed(now: Instant) -> Self {
+        let stage = Stage::Withdrawing { cease_by: now, deadline: now + GOODBYE };
+        Self { cease: Notification::plain(error::CEASE_CONFIGURATION_CHANGE), goodbye: GOODBYE, stage }
+    }
+
+    fn with(now: Instant, cease: Notification, goodbye: Duration, graceful: Option<Duration>) -> Self {
         let stage = graceful.map_or_else(|| Stage::withdrawing(now, goodbye), |time| Stage::Draining(now + time));
-        Self { text, goodbye, stage }
+        Self { cease, goodbye, stage }
+    }
+
+    /// Whatever is waited for, it is no more.
+    fn hurry(&mut self, now: Instant) {
+        if self.is_draining() {
+            self.stage = Stage::withdrawing(now, self.goodbye);
+        }
     }
 
     /// Whether routes stay for the moment, marked as about to go.
@@ -79,9 +106,9 @@ impl Stopping {
     }
 
     /// The Cease is sent now.
-    fn cease(&mut self, now: Instant) -> String {
+    fn cease(&mut self, now: Instant) -> Notification {
         self.stage = Stage::Ceased { deadline: self.deadline(now) };
-        self.text.clone()
+        self.cease.clone()
     }
 
     /// When a connection that ends now is cut.
@@ -111,9 +138,46 @@ impl Peer {
     /// A graceful shutdown is for routes that the peer has; where there is no session the end is at once.
     pub(super) fn take_order(&mut self, ordered: bool) {
         let now = clock::now();
+        self.is_ordered = true;
+        self.routes_new = true;
         let order = self.wiring.stop.borrow_and_update().clone().filter(|_| ordered);
+        if let Some(stopping) = &mut self.stopping {
+            // It leaves already, alone; now all do.
+            return stopping.hurry(now);
+        }
         let graceful = self.settings.graceful_shutdown.filter(|_| order.is_some());
         let order = order.unwrap_or_else(|| StopOrder { text: String::new(), deadline: now + UNASKED });
+        self.say_mark(graceful);
+        self.stopping = Some(Stopping::begin(now, order, self.settings.shutdown_text.as_deref(), graceful));
+    }
+
+    /// This peer is to go, or its session to be made anew; the others stay.
+    pub(super) fn leave(&mut self, now: Instant, end: End) {
+        match (end, &mut self.stopping) {
+            (End::Removed, None) => {
+                let graceful = self.settings.graceful_shutdown;
+                self.say_mark(graceful);
+                self.stopping = Some(Stopping::of_removed(now, graceful));
+                self.routes_new = true;
+            }
+            (End::Changed, None) => self.stopping = Some(Stopping::of_changed(now)),
+            (End::Changed, Some(stopping)) => {
+                stopping.hurry(now);
+                self.routes_new = true;
+            }
+            (End::Removed, Some(_)) => {}
+        }
+    }
+
+    /// The peer is to stay after all: it does where nothing was withdrawn yet.
+    pub(super) fn stay(&mut self) {
+        if self.stopping.as_ref().is_some_and(Stopping::is_draining) && !self.is_ordered {
+            self.stopping = None;
+            self.routes_new = true;
+        }
+    }
+
+    fn say_mark(&self, graceful: Option<Duration>) {
         if let Some(time) = graceful.filter(|_| !self.links.iter().all(Link::is_clear)) {
             let (peer, description) = (self.settings.key(), self.settings.description());
             let milliseconds = time.as_millis();
@@ -124,8 +188,6 @@ impl Peer {
                 "routes are marked as about to go (RFC 8326) before they are withdrawn"
             );
         }
-        self.stopping = Some(Stopping::begin(now, order, self.settings.shutdown_text.as_deref(), graceful));
-        self.routes_new = true;
     }
 
     /// When the peer had its time to find other paths, the withdrawals follow.
@@ -141,12 +203,12 @@ impl Peer {
         let Some(stopping) = self.stopping.as_mut().filter(|stopping| stopping.is_pending()) else { return };
         let withdrawn = self.links.iter().all(Link::is_clear) && !self.routes_new;
         if withdrawn || stopping.is_late(now) || self.fsm.state().name() != StateName::Established {
-            let text = stopping.cease(now);
+            let cease = stopping.cease(now);
             let deadline = stopping.deadline(now);
             for side in Side::ALL {
                 self.links[side].close_by(deadline);
             }
-            self.fsm.tell(now, &Input::Stop(text));
+            self.fsm.tell(now, &Input::Stop(cease));
         }
     }
 }
@@ -172,7 +234,7 @@ mod tests {
         assert!(!stopping.is_draining() && !stopping.end_drain(at(1000)));
         assert_eq!((stopping.next_deadline(), stopping.deadline(T0)), (Some(at(500)), at(1000)));
         assert_eq!([at(499), at(500)].map(|now| stopping.is_late(now)), [false, true]);
-        assert_eq!(stopping.cease(at(500)), "leaving");
+        assert_eq!(stopping.cease(at(500)), Notification::administrative_shutdown("leaving"));
         assert_eq!((stopping.next_deadline(), stopping.deadline(at(500))), (None, at(1000)));
         assert!(!stopping.is_pending());
     }
@@ -188,9 +250,26 @@ mod tests {
     }
 
     #[test]
+    fn a_session_to_be_made_anew_waits_for_no_withdrawal() {
+        let mut stopping = Stopping::of_changed(T0);
+        assert!(!stopping.is_draining() && stopping.is_late(T0));
+        assert_eq!(stopping.cease(T0), Notification::plain((6, 6)));
+        assert_eq!(stopping.deadline(T0), T0 + GOODBYE);
+    }
+
+    #[test]
+    fn a_removed_peer_that_is_waited_for_can_be_hurried() {
+        let mut stopping = Stopping::of_removed(T0, Some(Duration::from_secs(60)));
+        assert!(stopping.is_draining());
+        stopping.hurry(at(5));
+        assert_eq!((stopping.is_draining(), stopping.deadline(at(5))), (false, at(5) + GOODBYE));
+        assert_eq!(stopping.cease(at(6)), Notification::plain((6, 3)));
+    }
+
+    #[test]
     fn a_session_that_ends_before_has_no_more_than_the_goodbye() {
         let mut stopping = begin(Some("rack 7 is being moved"), Some(3000));
-        assert_eq!(stopping.cease(at(100)), "rack 7 is being moved");
+        assert_eq!(stopping.cease(at(100)), Notification::administrative_shutdown("rack 7 is being moved"));
         assert_eq!(stopping.deadline(at(200)), at(1100));
     }
 }

@@ -11,9 +11,11 @@ use super::*;
 use crate::bgp::fsm::StateName;
 use crate::bgp::settings::BfdSettings;
 use crate::bgp::{RouteWish, sockopt};
+use crate::clock;
 use crate::time::Until;
 use crate::wire::bgp::{Capability, Family, Notification, Open, Outgoing, Session, encode};
 
+mod changes;
 mod failures;
 mod incoming;
 mod leaving;

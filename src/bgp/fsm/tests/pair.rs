@@ -71,7 +71,7 @@ fn a_stop_ends_both() {
         let mut net = Net::new(mode);
         net.run(secs(100));
         net.log.clear();
-        net.tell(0, &Input::Stop("bye".into()));
+        net.tell(0, &Input::Stop(Notification::administrative_shutdown("bye")));
         assert_eq!(net.names()[0], Idle, "{mode:?}");
         net.run(secs(100) + DELAY);
         assert!(net.log.iter().any(|(_, end, to)| (*end, *to) == (1, Idle)), "{mode:?}: {:?}", net.log);

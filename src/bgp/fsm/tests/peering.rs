@@ -268,7 +268,7 @@ fn orders_are_for_both() {
     }
     assert!(!peering.is_stopped());
     taken(&mut peering);
-    peering.tell(T0, &Input::Stop(String::new()));
+    peering.tell(T0, &Input::Stop(Notification::administrative_shutdown("")));
     let ends = |side| {
         let cease = Notification::administrative_shutdown("");
         [

@@ -8,7 +8,7 @@ fn input() -> impl Strategy<Value = Input> {
     let notification = || Notification::plain(error::CEASE_OUT_OF_RESOURCES);
     prop_oneof![
         2 => Just(Input::Start),
-        1 => Just(Input::Stop(String::new())),
+        1 => Just(Input::Stop(Notification::administrative_shutdown(""))),
         1 => Just(Input::Reset(Reset::BfdDown)),
         1 => Just(Input::Reset(Reset::ConfigChange)),
         1 => Just(Input::Yield),

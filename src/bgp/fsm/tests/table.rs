@@ -10,7 +10,7 @@ const LATER: Duration = Duration::from_secs(2);
 fn inputs() -> Vec<(&'static str, Input)> {
     vec![
         ("start", Input::Start),
-        ("shutdown", Input::Stop("maintenance".into())),
+        ("shutdown", Input::Stop(shutdown())),
         ("bfd down", Input::Reset(Reset::BfdDown)),
         ("config change", Input::Reset(Reset::ConfigChange)),
         ("yield", Input::Yield),

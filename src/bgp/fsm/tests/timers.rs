@@ -182,7 +182,7 @@ fn only_a_stable_session_resets_the_back_off() {
 #[test]
 fn a_stopped_machine_waits_for_nothing_and_starts_again() {
     let mut fsm = in_state(config(), Established);
-    fsm.handle(T0, Input::Stop(String::new()));
+    fsm.handle(T0, Input::Stop(Notification::administrative_shutdown("")));
     actions(&mut fsm);
     assert_eq!(fsm.next_deadline(), None);
     fsm.handle(T0, Input::Start);
@@ -198,7 +198,7 @@ fn a_change_of_the_configuration_ends_the_wait_but_starts_no_stopped_machine() {
     assert_eq!(actions(&mut fsm), vec![]);
     fsm.handle(T0, Input::Reset(Reset::ConfigChange));
     assert_eq!(actions(&mut fsm), vec![Action::Dial, changed(Idle, Connect, Reason::ConfigChanged)]);
-    fsm.handle(T0, Input::Stop(String::new()));
+    fsm.handle(T0, Input::Stop(Notification::administrative_shutdown("")));
     actions(&mut fsm);
     fsm.handle(T0, Input::Reset(Reset::ConfigChange));
     assert_eq!((fsm.state().clone(), actions(&mut fsm)), (State::Idle { retry_at: None }, vec![]));

@@ -20,14 +20,14 @@ fn notification(code: (u8, u8)) -> Vec<u8> {
 }
 
 /// Where the speaker listens on the loopback.
-fn end_of(running: &Running) -> SocketAddr {
+pub(super) fn end_of(running: &Running) -> SocketAddr {
     let port = running.handle.listens_at()[0].port();
     SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port)
 }
 
 impl Script {
     /// Dials the speaker, from this address and with this key.
-    fn try_dial(from: Ipv4Addr, to: SocketAddr, password: Option<&str>) -> std::io::Result<Self> {
+    pub(super) fn try_dial(from: Ipv4Addr, to: SocketAddr, password: Option<&str>) -> std::io::Result<Self> {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
         if let Some(password) = password {
             sockopt::set_md5_key(&socket, to.ip(), &SecretString::from(password))?;
@@ -39,12 +39,12 @@ impl Script {
         Ok(Self { stream })
     }
 
-    fn dial(to: SocketAddr) -> Self {
+    pub(super) fn dial(to: SocketAddr) -> Self {
         Self::try_dial(Ipv4Addr::LOCALHOST, to, None).unwrap()
     }
 
     /// Takes part until the session is up and the route told.
-    fn come_up(&self) {
+    pub(super) fn come_up(&self) {
         self.expect(&our_open());
         self.send(&peer_open());
         self.expect(&KEEPALIVE);
