@@ -47,6 +47,7 @@ const PURE: &[&str] = &[
     "src/bgp/md5.rs",
     "src/bgp/next_hops.rs",
     "src/bgp/settings.rs",
+    "src/election/access.rs",
     "src/election/candidates",
     "src/election/candidates.rs",
     "src/election/elector",

@@ -35,10 +35,10 @@ pub struct Steps {
     pub unbind: Vec<Vip>,
 }
 
-/// What the speaker should announce: only what is wanted *and* bound by this process.
+/// What the speaker should announce: only what is wanted there *and* bound by this process.
 #[must_use]
 pub fn routes(desired: &VipSet, view: &View) -> RouteSet {
-    let announced = desired.iter().filter(|(vip, _)| view.is_ours(vip));
+    let announced = desired.iter().filter(|(vip, wish)| wish.announced && view.is_ours(vip));
     let route = announced.map(|(vip, wish)| {
         let attributes = attributes(&wish.attributes);
         let Preference { med, local_pref, prepend } = wish.preference;
@@ -73,6 +73,7 @@ impl From<Standing> for Keep {
             | Standing::Unfit
             | Standing::Holder { .. }
             | Standing::Standby { .. }
+            | Standing::Bootstrap { .. }
             | Standing::Follower(Holder::Elsewhere) => Self::Nothing,
             Standing::Follower(Holder::Unknown) => Self::Leftover,
             Standing::Follower(Holder::Twin) => Self::All,
@@ -108,7 +109,7 @@ mod tests {
     fn wish() -> Wish {
         let given = vip::Attributes { med: Some(9), prepend: Some(1), ..vip::Attributes::default() };
         let preference = Preference { med: Some(7), local_pref: Some(8), prepend: 6 };
-        Wish { until: Until::Forever, preference, attributes: given }
+        Wish { until: Until::Forever, preference, attributes: given, announced: true }
     }
 
     fn route(last: u8) -> (IpNetwork, RouteWish) {
@@ -124,6 +125,14 @@ mod tests {
         assert_eq!(routes(&desired, &view), RouteSet::from([route(1)]));
         let expected = Steps { bind: vec![vip(2)], unbind: vec![] };
         assert_eq!(steps(&desired, &view, Keep::Nothing), expected);
+    }
+
+    #[test]
+    fn what_is_only_bound_is_announced_to_nobody() {
+        let desired = VipSet::from([(vip(1), Wish { announced: false, ..wish() })]);
+        assert_eq!(steps(&desired, &View::default(), Keep::Nothing).bind, [vip(1)]);
+        let view = View { bound: BTreeSet::from([vip(1)]), ..View::default() };
+        assert_eq!(routes(&desired, &view), RouteSet::new());
     }
 
     #[test]

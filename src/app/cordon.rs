@@ -29,6 +29,7 @@ pub(super) fn watch(stations: &mut Stations, config: &Config, drains: watch::Sen
         api_port: config.api_port,
         vips: config.vips.iter().map(|vip| vip.address()).collect(),
         call_limit: LIMIT,
+        leases_in: None,
     });
     let node = config.node_name.clone();
     stations.spawn("the watch over cordons", async move {
@@ -55,7 +56,7 @@ async fn follow(mut route: Route, name: String, drains: watch::Sender<Drains>) {
             )),
             Err(CallError::Answer(refusal)) => Some(format!("{refusal} (may this account get nodes?)")),
             // The route says so itself.
-            Err(CallError::Failed(_)) => refused.clone(),
+            Err(CallError::Failed(_) | CallError::Denied(_)) => refused.clone(),
         };
         if let Some(reason) = fault.as_ref().filter(|_| fault != refused) {
             tracing::warn!(reason, "failed to see whether this node is cordoned; it is drained by hand only");

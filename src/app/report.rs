@@ -13,6 +13,9 @@ use crate::health::{Health, State};
 use crate::time::Instant;
 use crate::vip::{Facts, Holder, Standing, Vip, desired};
 
+/// Why nobody hears of a VIP under the bootstrap rule.
+const BOOTSTRAP: &str = "the API denies this account the lease, so it is bound for this node alone (bootstrap)";
+
 /// Everything that is known at one moment.
 #[derive(Debug)]
 pub(super) struct Known<'a> {
@@ -80,7 +83,11 @@ fn vips(known: &Known<'_>, moment: &Moment) -> Vec<status::Vip> {
             bound,
             announced_to: told.collect(),
             withdrawing_from: withdrawing.map(|(key, _)| key.to_string()).collect(),
-            why_not: if is_wanted { missing(known, vip, bound) } else { Some(unwanted(known)) },
+            why_not: match (known.facts.standing, is_wanted) {
+                (Standing::Bootstrap { .. }, true) => Some(BOOTSTRAP.to_owned()),
+                (_, true) => missing(known, vip, bound),
+                (_, false) => Some(unwanted(known)),
+            },
         }
     };
     known.facts.vips.iter().map(vip).collect()
@@ -107,6 +114,7 @@ fn unwanted(known: &Known<'_>) -> String {
         Standing::Follower(Holder::Unknown) => "nobody is known to hold the lease".to_owned(),
         Standing::Holder { .. } => "the lease was not renewed in time".to_owned(),
         Standing::Standby { .. } => "the holder was not seen to live for too long".to_owned(),
+        Standing::Bootstrap { .. } => "the API denies this account the lease".to_owned(),
         Standing::Unfit => format!("this node is unfit: {}", known.condition.reason),
         Standing::Everyone | Standing::LastResort => "it is about to be".to_owned(),
     }
@@ -145,6 +153,7 @@ fn lead(known: &Known<'_>, election: &Elected<'_>, moment: &Moment) -> status::L
         | Standing::LastResort
         | Standing::Unfit
         | Standing::Holder { .. }
+        | Standing::Bootstrap { .. }
         | Standing::Follower(_) => None,
     };
     let (holder, term, until) = match leadership {

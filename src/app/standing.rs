@@ -1,6 +1,7 @@
 //! From the election to the facts: who may speak.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use ipnetwork::IpNetwork;
 use tokio::sync::watch;
@@ -9,11 +10,13 @@ use super::Error;
 use super::speaking;
 use super::stations::{Lease, Stations};
 use crate::bgp::{PeerKey, PeerStatus};
+use crate::clock::now;
 use crate::config::{Config, LeaseConfig};
+use crate::election::access::Access;
 use crate::election::fence::{Fence, standby_prepend};
 use crate::election::{Candidacy, Circumstances, Condition, Fitness, Leadership, LeaseElection, Others, instance};
 use crate::kube::{Endpoints, Settings};
-use crate::time::Until;
+use crate::time::{Instant, Until};
 use crate::vip::{Facts, Holder, Standing, Vip};
 
 /// The facts before anything is known of an election or of this node's fitness.
@@ -73,6 +76,7 @@ pub(super) fn stand(
         api_port: config.api_port,
         vips: config.vips.iter().map(|vip| vip.address()).collect(),
         call_limit: lease.attempt_limit(),
+        leases_in: Some(lease.namespace.clone()),
     });
     let id = instance(&config.node_name, &format!("{:016x}", rand::random::<u64>()));
     let (announced, announced_rx) = watch::channel(None);
@@ -92,8 +96,9 @@ pub(super) fn stand(
         fence: Fence::new(config.bgp.local_as, config.bgp.as_path_fence),
     };
     let candidacy = Candidacy::new(lease.clone(), &config.node_name, id.clone(), endpoints.clone());
+    let renew_deadline = lease.renew_deadline;
     let (election, releaser) = LeaseElection::new(lease, &config.node_name, id, endpoints, circumstances);
-    let story = election.story();
+    let (story, access) = (election.story(), election.access());
     let (leadership, leadership_rx) = watch::channel(Leadership::UNKNOWN);
     stations.spawn("the list of API endpoints", async move {
         keeper.run().await;
@@ -110,8 +115,11 @@ pub(super) fn stand(
     let own = Own {
         name: config.node_name.clone(),
         standby: config.bgp.standby.then(|| standby_prepend(config.bgp.as_path_fence)),
+        renew_deadline,
+        serves_since: None,
+        bootstrap: None,
     };
-    let follow = tokio::spawn(follow(leadership_rx.clone(), condition, facts, own)).abort_handle();
+    let follow = tokio::spawn(follow(leadership_rx.clone(), condition, access, facts, own)).abort_handle();
     Lease { releaser, follow, leadership: leadership_rx, story, candidates: candidates_rx, leaving }
 }
 
@@ -195,15 +203,20 @@ fn announced_in(facts: &Facts, bound: &BTreeSet<Vip>, peers: &BTreeMap<PeerKey, 
 async fn follow(
     mut leadership: watch::Receiver<Leadership>,
     mut condition: watch::Receiver<Condition>,
+    mut access: watch::Receiver<Access>,
     facts: watch::Sender<Facts>,
-    own: Own,
+    mut own: Own,
 ) {
     loop {
-        let standing = own.standing(&leadership.borrow_and_update(), condition.borrow_and_update().fitness);
+        let fitness = condition.borrow_and_update().fitness;
+        let bootstrap = own.bootstrap(now(), fitness, *access.borrow_and_update());
+        let standing = own.standing(&leadership.borrow_and_update(), fitness, bootstrap);
+        tell_bootstrap(facts.borrow().standing, standing);
         set(&facts, standing);
         let more = tokio::select! {
             more = leadership.changed() => more,
             more = condition.changed() => more,
+            more = access.changed() => more,
         };
         if more.is_err() {
             return;
@@ -219,15 +232,45 @@ fn set(facts: &watch::Sender<Facts>, standing: Standing) {
     });
 }
 
+/// Says when the bootstrap rule begins to apply.
+fn tell_bootstrap(before: Standing, standing: Standing) {
+    let is_bootstrap = |standing| matches!(standing, Standing::Bootstrap { .. });
+    if is_bootstrap(standing) && !is_bootstrap(before) {
+        tracing::warn!(
+            "the API server of this node is ready but denies this account the lease, which it never could read: binding the \
+             virtual IPs for this node alone, so that kubeadm gets through; they are announced once the lease is held \
+             (bootstrap: for ten minutes at most)"
+        );
+    }
+}
+
 /// What of this node decides what leadership means to it.
 struct Own {
     name: String,
     /// How often a standby prepends our AS; `None`: it is none.
     standby: Option<u8>,
+    /// The lease's.
+    renew_deadline: Duration,
+    /// Since when what is behind the VIP serves.
+    serves_since: Option<Instant>,
+    /// Until when the bootstrap rule applied last.
+    bootstrap: Option<Instant>,
 }
 
 impl Own {
-    fn standing(&self, leadership: &Leadership, fitness: Fitness) -> Standing {
+    /// Until when the bootstrap rule applies here: once the lease can be read, for as long as was granted before, in which
+    /// it can be taken. Whether routers hear this node does not matter to it.
+    fn bootstrap(&mut self, now: Instant, fitness: Fitness, access: Access) -> Option<Instant> {
+        let serves = matches!(fitness, Fitness::Fit | Fitness::Starting | Fitness::Unheard);
+        self.serves_since = serves.then(|| self.serves_since.unwrap_or(now));
+        if access != Access::Granted {
+            let applies = |since| access.bootstrap(since, self.renew_deadline);
+            self.bootstrap = self.serves_since.and_then(applies);
+        }
+        self.bootstrap.filter(|until| serves && now < *until)
+    }
+
+    fn standing(&self, leadership: &Leadership, fitness: Fitness, bootstrap: Option<Instant>) -> Standing {
         let standby = self.standby.filter(|_| fitness == Fitness::Fit);
         match leadership {
             Leadership::Held { until, term, prepend, .. } => {
@@ -236,10 +279,11 @@ impl Own {
             Leadership::Follower { holder: Some(holder), .. } if *holder == self.name => {
                 Standing::Follower(Holder::Twin)
             }
-            Leadership::Follower { holder, standby_until } => match (standby, *standby_until) {
-                (Some(prepend), Some(until)) => Standing::Standby { until, prepend },
-                (None, _) | (_, None) if holder.is_none() => Standing::Follower(Holder::Unknown),
-                (None, _) | (_, None) => Standing::Follower(Holder::Elsewhere),
+            Leadership::Follower { holder, standby_until } => match (standby, *standby_until, holder, bootstrap) {
+                (Some(prepend), Some(until), _, _) => Standing::Standby { until, prepend },
+                (_, _, None, Some(until)) => Standing::Bootstrap { until },
+                (_, _, None, None) => Standing::Follower(Holder::Unknown),
+                (_, _, Some(_), _) => Standing::Follower(Holder::Elsewhere),
             },
         }
     }
@@ -247,10 +291,7 @@ impl Own {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
-    use crate::time::Instant;
 
     #[test]
     fn without_election_the_fit_announce_and_the_unfit_only_where_it_must_not_become_empty() {
@@ -274,8 +315,36 @@ mod tests {
         holder: Option<&str>,
         standby_until: Option<Instant>,
     ) -> Standing {
-        let own = Own { name: "n1".to_owned(), standby };
-        own.standing(&Leadership::Follower { holder: holder.map(str::to_owned), standby_until }, fitness)
+        own(standby).standing(&Leadership::Follower { holder: holder.map(str::to_owned), standby_until }, fitness, None)
+    }
+
+    fn own(standby: Option<u8>) -> Own {
+        Own {
+            name: "n1".to_owned(),
+            standby,
+            renew_deadline: Duration::from_secs(3),
+            serves_since: None,
+            bootstrap: None,
+        }
+    }
+
+    #[test]
+    fn the_bootstrap_rule_is_for_a_node_that_serves_and_knows_no_holder() {
+        let at = |seconds| Instant::from_boot(Duration::from_secs(seconds));
+        let denied = |last| Access::Denied { first: at(0), last: at(last) };
+        let mut own = own(None);
+        assert_eq!(own.bootstrap(at(10), Fitness::Unfit, denied(10)), None);
+        assert_eq!(own.bootstrap(at(11), Fitness::Starting, denied(10)), None);
+        assert_eq!(own.bootstrap(at(12), Fitness::Fit, denied(12)), Some(at(15)));
+        let follower =
+            |holder: Option<&str>| Leadership::Follower { holder: holder.map(str::to_owned), standby_until: None };
+        let standing = |holder| own.standing(&follower(holder), Fitness::Fit, Some(at(15)));
+        assert_eq!(standing(None), Standing::Bootstrap { until: at(15) });
+        assert_eq!(standing(Some("n2")), Standing::Follower(Holder::Elsewhere));
+        assert_eq!(own.bootstrap(at(13), Fitness::Fit, Access::Granted), Some(at(15)));
+        assert_eq!(own.bootstrap(at(15), Fitness::Fit, Access::Granted), None);
+        assert_eq!(own.bootstrap(at(16), Fitness::Fit, denied(16)), Some(at(19)));
+        assert_eq!(own.bootstrap(at(17), Fitness::Drained, denied(17)), None);
     }
 
     #[test]

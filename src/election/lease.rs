@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 
 use crate::clock::{self, Timer};
 use crate::config::LeaseConfig;
+use crate::election::access::Access;
 use crate::election::elector::{Action, Attempt, Elector, Event, Input, Loss, Moment, WriteError};
 use crate::election::fence::{Fence, Notice};
 use crate::election::record::{MicroTime, Record};
@@ -62,6 +63,8 @@ pub struct LeaseElection {
     handed_over: watch::Sender<bool>,
     /// For people.
     story: watch::Sender<Story>,
+    /// Whether this account may read the lease.
+    access: watch::Sender<Access>,
 }
 
 /// What the end of this process asks of the election.
@@ -124,6 +127,7 @@ impl LeaseElection {
             refused: None,
             handed_over,
             story: watch::Sender::default(),
+            access: watch::Sender::default(),
         };
         (election, Releaser { order: order_tx, handed_over: handed_over_rx })
     }
@@ -132,6 +136,12 @@ impl LeaseElection {
     #[must_use]
     pub fn story(&self) -> watch::Receiver<Story> {
         self.story.subscribe()
+    }
+
+    /// Whether this account may read the lease.
+    #[must_use]
+    pub fn access(&self) -> watch::Receiver<Access> {
+        self.access.subscribe()
     }
 
     /// Stands for election and publishes the leadership, until it was released through the [`Releaser`].
@@ -160,9 +170,12 @@ impl LeaseElection {
             let next = self.elector.next_deadline();
             tokio::select! {
                 biased;
-                (input, refused) = requests.answer() => {
-                    self.complain(refused);
-                    self.take(input);
+                (sent, answer) = requests.answer() => {
+                    self.complain(answer.refused);
+                    if let Some(denied) = answer.denied {
+                        self.access.send_modify(|access| access.hear(sent, denied));
+                    }
+                    self.take(answer.input);
                 }
                 Some(input) = seen.recv() => self.take(input),
                 Ok(()) = self.order.changed() => self.obey(),
@@ -344,29 +357,35 @@ enum Request {
 struct Requests {
     config: LeaseConfig,
     idle: Option<Route>,
-    flying: Option<BoxFuture<'static, (Route, Answer)>>,
+    flying: Option<(Instant, BoxFuture<'static, (Route, Answer)>)>,
 }
 
 impl Requests {
     fn start(&mut self, request: Request, attempt: Attempt) {
         // The elector has one attempt on its way at most: the route is here.
         let Some(route) = self.idle.take() else { return };
-        self.flying = Some(Box::pin(perform(self.config.clone(), route, request, attempt)));
+        self.flying = Some((clock::now(), Box::pin(perform(self.config.clone(), route, request, attempt))));
     }
 
-    /// The answer, once there is one.
-    async fn answer(&mut self) -> Answer {
-        let Some(flight) = self.flying.as_mut() else {
+    /// The answer, once there is one, and when it was asked for.
+    async fn answer(&mut self) -> (Instant, Answer) {
+        let Some((sent, flight)) = self.flying.as_mut() else {
             return std::future::pending().await;
         };
-        let (route, answer) = flight.await;
+        let (sent, (route, answer)) = (*sent, flight.await);
         (self.idle, self.flying) = (Some(route), None);
-        answer
+        (sent, answer)
     }
 }
 
-/// What a request came to; with the API's words where it refused for good reason, no mere conflict.
-type Answer = (Input, Option<String>);
+/// What a request came to.
+struct Answer {
+    input: Input,
+    /// The API's words where it refused for good reason, no mere conflict.
+    refused: Option<String>,
+    /// Whether this account may not read the lease; `None`: that was not the question, or nobody answered.
+    denied: Option<bool>,
+}
 
 async fn perform(config: LeaseConfig, mut route: Route, request: Request, attempt: Attempt) -> (Route, Answer) {
     let limit = config.attempt_limit();
@@ -375,13 +394,15 @@ async fn perform(config: LeaseConfig, mut route: Route, request: Request, attemp
     let answer = match request {
         Request::Get => {
             let name = &config.name;
-            let (result, refused) = match route.call(limit, |client| async move { api(client).get(name).await }).await {
-                Ok(lease) => (Ok(Some(convert::record(lease))), None),
-                Err(CallError::Answer(Refusal::NotFound(_))) => (Ok(None), None),
-                Err(CallError::Answer(refusal)) => (Err(refusal.to_string()), Some(refusal.to_string())),
-                Err(CallError::Failed(reason)) => (Err(reason), None),
+            let answer = route.call(limit, |client| async move { api(client).get(name).await }).await;
+            let (result, refused, denied) = match answer {
+                Ok(lease) => (Ok(Some(convert::record(lease))), None, Some(false)),
+                Err(CallError::Answer(Refusal::NotFound(_))) => (Ok(None), None, Some(false)),
+                Err(CallError::Answer(refusal)) => (Err(refusal.to_string()), Some(refusal.to_string()), None),
+                Err(CallError::Denied(reason)) => (Err(reason), None, Some(true)),
+                Err(CallError::Failed(reason)) => (Err(reason), None, None),
             };
-            (Input::Got { attempt, result }, refused)
+            Answer { input: Input::Got { attempt, result }, refused, denied }
         }
         Request::Create(record) => {
             let lease = convert::lease(&record, &config);
@@ -406,7 +427,7 @@ fn wrote(attempt: Attempt, result: Result<Lease, CallError>, create: bool) -> An
         Err(WriteError::Failed(reason)) if answered => Some(reason.clone()),
         Ok(_) | Err(_) => None,
     };
-    (Input::Wrote { attempt, result }, refused)
+    Answer { input: Input::Wrote { attempt, result }, refused, denied: None }
 }
 
 fn publish(tx: &watch::Sender<Leadership>, leadership: Leadership) {

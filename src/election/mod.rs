@@ -1,5 +1,6 @@
 //! Who may speak for the VIPs: the Kubernetes Lease, compatible with client-go's leader election.
 
+pub mod access;
 #[cfg(feature = "daemon")]
 mod candidacy;
 pub mod candidates;

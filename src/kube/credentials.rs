@@ -1,4 +1,4 @@
-//! The kubeconfig file, or the service account where there is none.
+//! The kubeconfig file, k3s's or RKE2's where kubeadm's is absent, or the service account where there is none.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
@@ -19,7 +19,8 @@ pub enum CredentialsError {
         /// What the kernel said.
         error: io::Error,
     },
-    /// kubelet makes a directory where a hostPath without a type does not exist.
+    /// kubelet makes a directory where a hostPath without a type does not exist. (Where there is a service account, that is
+    /// used.)
     #[error("read the kubeconfig {}: it is a directory (kubelet makes one where a hostPath volume without `type: File` is absent); remove it and put the file there", .0.display())]
     Directory(PathBuf),
     /// Somebody is about to write it, or nobody did.
@@ -51,17 +52,44 @@ pub(super) struct Credentials {
     pub fingerprint: u64,
 }
 
+/// kubeadm's kubeconfig, which is looked for unless another is named.
+const KUBEADM: &str = "/etc/kubernetes/admin.conf";
+/// Where k3s and RKE2 write theirs.
+const ELSEWHERE: [&str; 2] = ["/etc/rancher/k3s/k3s.yaml", "/etc/rancher/rke2/rke2.yaml"];
+/// kubeadm's other kubeconfig, beside its first: allowed everything from the start (1.29 and later).
+const SUPER_ADMIN: &str = "super-admin.conf";
+
 /// Reads the credentials anew. Blocks: files are read.
 pub(super) fn load(path: &Path) -> Result<Credentials, CredentialsError> {
-    let read = |error| CredentialsError::Read { path: path.to_owned(), error };
     let metadata = match std::fs::metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return service_account(path),
-        found => found.map_err(read)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return elsewhere(path),
+        found => found.map_err(|error| CredentialsError::Read { path: path.to_owned(), error })?,
     };
     if metadata.is_dir() {
-        return Err(CredentialsError::Directory(path.to_owned()));
+        return service_account(path).map_err(|_| CredentialsError::Directory(path.to_owned()));
     }
-    let text = std::fs::read_to_string(path).map_err(read)?;
+    file(path)
+}
+
+/// The kubeconfig that is allowed everything, where it lies beside kubeadm's: what to use while the other one may do
+/// nothing yet. Blocks.
+pub(super) fn load_super_admin(path: &Path) -> Option<Result<Credentials, CredentialsError>> {
+    let beside = path.with_file_name(SUPER_ADMIN);
+    (beside != path && beside.is_file()).then(|| file(&beside))
+}
+
+/// Where the file is absent.
+fn elsewhere(path: &Path) -> Result<Credentials, CredentialsError> {
+    let others = ELSEWHERE.iter().map(Path::new).filter(|_| path == Path::new(KUBEADM));
+    match others.into_iter().find(|other| other.is_file()) {
+        Some(other) => file(other),
+        None => service_account(path),
+    }
+}
+
+fn file(path: &Path) -> Result<Credentials, CredentialsError> {
+    let text =
+        std::fs::read_to_string(path).map_err(|error| CredentialsError::Read { path: path.to_owned(), error })?;
     if text.trim().is_empty() {
         return Err(CredentialsError::Empty(path.to_owned()));
     }

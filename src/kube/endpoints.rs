@@ -10,8 +10,9 @@ use kube::api::{Api, ListParams};
 use kube::{Client, Config};
 use tokio::sync::{Notify, watch};
 
-use super::credentials;
+use super::credentials::{self, Credentials};
 use super::fault::chain;
+use super::rights;
 use super::route::Route;
 
 /// How often the list is made anew without a reason.
@@ -36,6 +37,9 @@ pub struct Settings {
     pub vips: Vec<IpAddr>,
     /// The longest one call of any user lasts; connecting takes no longer.
     pub call_limit: Duration,
+    /// Where the account must be able to write Leases: kubeadm's `super-admin.conf`, where it lies beside the kubeconfig,
+    /// is used for as long as that one may not. `None`: never.
+    pub leases_in: Option<String>,
 }
 
 /// One API server.
@@ -85,6 +89,8 @@ impl Endpoints {
             learned: Vec::new(),
             made_of: (Vec::new(), 0),
             last_fault: None,
+            is_super: false,
+            hinted: false,
         };
         (Self { list, nudge }, keeper)
     }
@@ -136,6 +142,10 @@ pub struct Keeper {
     /// What the published list was made of: the targets, and the credentials' fingerprint.
     made_of: (Vec<Target>, u64),
     last_fault: Option<String>,
+    /// Whether `super-admin.conf` is in use.
+    is_super: bool,
+    /// Whether the kubeconfig's other port was spoken of.
+    hinted: bool,
 }
 
 impl Keeper {
@@ -152,9 +162,9 @@ impl Keeper {
                 }
             };
             tokio::time::sleep(pause).await;
-            if pause == REFRESH_AT_LEAST && !self.learned.is_empty() {
+            if pause == REFRESH_AT_LEAST && !self.learned.is_empty() && !self.is_super {
                 // Whoever could not call meanwhile has asked; else there is no hurry. (Whoever knows only the local
-                // server, though, has nobody to turn to when that one dies.)
+                // server, though, has nobody to turn to when that one dies; and whoever may do everything should not for long.)
                 let _ = tokio::time::timeout(REFRESH, self.nudge.0.notified()).await;
             }
         }
@@ -184,13 +194,50 @@ impl Keeper {
         }
     }
 
+    /// The credentials to use.
+    async fn credentials(&mut self) -> Result<Credentials, String> {
+        let (path, wanted) = (self.settings.kubeconfig.clone(), self.settings.leases_in.clone());
+        let more = wanted.is_some();
+        let loaded = tokio::task::spawn_blocking(move || {
+            let more = if more { credentials::load_super_admin(&path) } else { None };
+            (credentials::load(&path), more)
+        });
+        let (own, more) = loaded.await.map_err(|error| error.to_string())?;
+        let own = own.map_err(|error| format!("failed to {error}"));
+        let (Some(namespace), Some(Ok(more))) = (wanted, more) else { return own };
+        let was_super = self.is_super;
+        self.is_super = match &own {
+            Ok(own) => self.may_write_leases(own, &namespace).await.map_or(was_super, |may| !may),
+            Err(_) => true,
+        };
+        match (was_super, self.is_super) {
+            (false, true) => tracing::warn!(
+                "the kubeconfig may not write leases yet: using super-admin.conf beside it, until it may"
+            ),
+            (true, false) => tracing::info!("the kubeconfig may write leases: super-admin.conf is not used any more"),
+            (true, true) | (false, false) => {}
+        }
+        if self.is_super { Ok(more) } else { own }
+    }
+
+    /// Whether this account may write Leases there; `None`: no API server says.
+    async fn may_write_leases(&self, credentials: &Credentials, namespace: &str) -> Option<bool> {
+        let local = targets(&credentials.config, &self.settings, &[], &[], |_| false).into_iter().next()?;
+        let (config, limit) = (credentials.config.clone(), self.settings.call_limit);
+        let built = tokio::task::spawn_blocking(move || endpoint(&config, &local, limit)).await;
+        let client = built.ok()?.ok()?.client;
+        rights::may(client, rights::LEASE_WRITE, Some(namespace), limit).await.ok()
+    }
+
     /// Makes the list from what is known; publishes it if it is another one.
     async fn publish(&mut self) -> Result<(), String> {
-        let path = self.settings.kubeconfig.clone();
-        let loaded = tokio::task::spawn_blocking(move || credentials::load(&path)).await;
-        let credentials = loaded.map_err(|error| error.to_string())?.map_err(|error| format!("failed to {error}"))?;
+        let credentials = self.credentials().await?;
         let host = credentials.config.cluster_url.host().unwrap_or_default().to_owned();
         let resolved = resolve(&host).await;
+        if let Some(hint) = other_port(&credentials.config, &self.settings, &resolved).filter(|_| !self.hinted) {
+            tracing::warn!("{hint}");
+            self.hinted = true;
+        }
         let targets = targets(&credentials.config, &self.settings, &resolved, &self.learned, is_own);
         if self.made_of == (targets.clone(), credentials.fingerprint) {
             return Ok(());
@@ -281,6 +328,20 @@ fn targets(
         }
     }
     unique
+}
+
+/// What to say where the kubeconfig names the VIP, or a name that leads nowhere yet, at another port than the one the
+/// local server is asked at.
+fn other_port(config: &Config, settings: &Settings, resolved: &[IpAddr]) -> Option<String> {
+    let (url, ours) = (&config.cluster_url, settings.api_port);
+    let port = url.port_u16().unwrap_or(443);
+    let leads_elsewhere = !resolved.is_empty() && !resolved.iter().any(|address| settings.vips.contains(address));
+    (port != ours && !leads_elsewhere).then(|| {
+        format!(
+            "the kubeconfig's server is {url}, but this node's API server is asked at 127.0.0.1:{ours}: if it listens at \
+             {port}, give --port {port} (port)"
+        )
+    })
 }
 
 /// Blocks: a kubeconfig may name files and plugins.

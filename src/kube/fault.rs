@@ -14,6 +14,9 @@ pub enum CallError {
     /// No answer of use; the next call asks the next server.
     #[error("{0}")]
     Failed(String),
+    /// This account may not do that (403). As [`CallError::Failed`]: a server that has just started knows nobody's rights yet.
+    #[error("{0}")]
+    Denied(String),
 }
 
 /// What the API refused, as far as it matters to callers.
@@ -69,7 +72,7 @@ pub(super) fn status_error(status: &Status) -> CallError {
         (401, _) => {
             return failed(status, "the credentials are not accepted; renew the kubeconfig (kubeadm certs renew)");
         }
-        (403, _) => return failed(status, "not permitted; grant vipcast kube-vip's ClusterRole"),
+        (403, _) => return CallError::Denied(text(status, "not permitted; grant vipcast kube-vip's ClusterRole")),
         (404 | 408 | 429, _) => return failed(status, "the server cannot answer now"),
         (code, reason) if (400..500).contains(&code) => {
             Refusal::Other { code, reason: reason.to_owned(), message: status.message.clone() }
@@ -80,7 +83,11 @@ pub(super) fn status_error(status: &Status) -> CallError {
 }
 
 fn failed(status: &Status, meaning: &str) -> CallError {
-    CallError::Failed(format!("{meaning} ({} {}: {})", status.code, status.reason, status.message))
+    CallError::Failed(text(status, meaning))
+}
+
+fn text(status: &Status, meaning: &str) -> String {
+    format!("{meaning} ({} {}: {})", status.code, status.reason, status.message)
 }
 
 /// Names a certificate fault as what it is: of configuration.

@@ -135,7 +135,7 @@ where
                 (State::List { pause: true }, None)
             }
             // The route has said it.
-            Err(CallError::Failed(_)) => (State::List { pause: true }, None),
+            Err(CallError::Failed(_) | CallError::Denied(_)) => (State::List { pause: true }, None),
         }
     }
 

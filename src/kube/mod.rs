@@ -11,6 +11,7 @@ mod fault;
 mod follow;
 #[cfg(test)]
 pub(crate) mod mock;
+pub mod rights;
 mod route;
 
 pub use asker::{Asker, Question, Trouble};

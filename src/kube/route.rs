@@ -42,7 +42,7 @@ impl Route {
     /// Calls the API, for at most `limit`.
     ///
     /// # Errors
-    /// [`CallError::Answer`] is what the API said; after [`CallError::Failed`] the next call takes the next endpoint.
+    /// [`CallError::Answer`] is what the API said; after any other the next call takes the next endpoint.
     /// A call that hangs for half its time fails as soon as another server says it is ready, which the next call takes.
     pub async fn call<T, F>(&mut self, limit: Duration, request: impl FnOnce(Client) -> F) -> Result<T, CallError>
     where
@@ -64,7 +64,7 @@ impl Route {
             }
         };
         match &result {
-            Err(CallError::Failed(reason)) => self.leave_for(reason, better),
+            Err(CallError::Failed(reason) | CallError::Denied(reason)) => self.leave_for(reason, better),
             Ok(_) | Err(CallError::Answer(_)) => self.works(&endpoint.name),
         }
         result

@@ -31,6 +31,12 @@ pub enum Standing {
         /// How many more times our AS stands in the path: more than in any holder's.
         prepend: u8,
     },
+    /// The API denies this account the lease, as on the first node of a cluster that kubeadm is about to make: the VIPs are
+    /// bound for kubeadm's sake, and announced to nobody ([`crate::election::access`]).
+    Bootstrap {
+        /// When that ends unless it is denied again.
+        until: Instant,
+    },
     /// Another node holds it, nobody does, or it is not known yet.
     Follower(Holder),
 }
@@ -73,11 +79,14 @@ pub fn desired(facts: &Facts, now: Instant) -> (VipSet, Option<Instant>) {
         Standing::LastResort => (Until::Forever, last_choice(LAST_RESORT), None),
         Standing::Holder { until, term, prepend } => (Until::At(until), fence(term, prepend), last(until)),
         Standing::Standby { until, prepend } => (Until::At(until), last_choice(prepend), last(until)),
+        Standing::Bootstrap { until } => (Until::At(until), Preference::default(), Some(until)),
     };
     if next.is_some_and(|last| now >= last) {
         return (VipSet::new(), None);
     }
-    let wish = |vip| Wish { until, preference, attributes: facts.attributes.get(vip).cloned().unwrap_or_default() };
+    let announced = !matches!(facts.standing, Standing::Bootstrap { .. });
+    let attributes = |vip| facts.attributes.get(vip).cloned().unwrap_or_default();
+    let wish = |vip| Wish { until, preference, attributes: attributes(vip), announced };
     (facts.vips.iter().map(|vip| (*vip, wish(vip))).collect(), next)
 }
 
@@ -113,7 +122,8 @@ mod tests {
 
     fn all(until: Until, preference: Preference) -> VipSet {
         let attributes = Attributes::default();
-        vips().into_iter().map(|vip| (vip, Wish { until, preference, attributes: attributes.clone() })).collect()
+        let wish = Wish { until, preference, attributes, announced: true };
+        vips().into_iter().map(|vip| (vip, wish.clone())).collect()
     }
 
     fn facts(standing: Standing) -> Facts {
@@ -141,6 +151,15 @@ mod tests {
             worst.med > holder.med && worst.local_pref < holder.local_pref && worst.prepend > holder.prepend
         };
         assert!(holders.iter().all(is_worse));
+    }
+
+    #[test]
+    fn at_the_bootstrap_the_vips_are_bound_and_announced_to_nobody() {
+        let facts = facts(Standing::Bootstrap { until: at(10_000) });
+        let mut expected = all(Until::At(at(10_000)), Preference::default());
+        expected.values_mut().for_each(|wish| wish.announced = false);
+        assert_eq!(desired(&facts, at(9_999)), (expected, Some(at(10_000))));
+        assert_eq!(desired(&facts, at(10_000)), (VipSet::new(), None));
     }
 
     #[test]

@@ -77,7 +77,9 @@ pub struct Wish {
     pub preference: Preference,
     /// What the operator gave it.
     pub attributes: Attributes,
+    /// Whether routers hear of it; where not it is only bound, for this node itself.
+    pub announced: bool,
 }
 
-/// Everything this node should announce: the whole state, never a change to it.
+/// Everything this node should bind, and announce where it says so: the whole state, never a change to it.
 pub type VipSet = BTreeMap<Vip, Wish>;

@@ -40,6 +40,7 @@ pub struct ApiServer {
     authority: String,
     service_account_key: String,
     service_account_public: String,
+    port: u16,
     process: Option<Process>,
 }
 
@@ -57,6 +58,7 @@ impl ApiServer {
             authority: pki.authority.display().to_string(),
             service_account_key: pki.service_account_key.display().to_string(),
             service_account_public: pki.service_account_public.display().to_string(),
+            port: PORT,
             process: None,
         };
         server.launch()?;
@@ -68,7 +70,7 @@ impl ApiServer {
             command.args([
                 format!("--etcd-servers={}", self.etcd),
                 format!("--advertise-address={}", self.address),
-                format!("--secure-port={PORT}"),
+                format!("--secure-port={}", self.port),
                 format!("--client-ca-file={}", self.authority),
                 format!("--tls-cert-file={}", self.certificate.certificate.display()),
                 format!("--tls-private-key-file={}", self.certificate.key.display()),
@@ -92,7 +94,7 @@ impl ApiServer {
     pub fn wait_ready(&self, within: Duration) -> Result<()> {
         wait::until(&format!("the API server on {} to be ready", self.host.name()), within, || {
             self.process()?.alive()?;
-            let url = format!("https://{}:{PORT}/readyz", self.address);
+            let url = format!("https://{}:{}/readyz", self.address, self.port);
             let said = self.host.exec("curl", &["-sS", "--max-time", "2", "--cacert", &self.authority, &url])?;
             ensure!(said == "ok", "{said}");
             Ok(())
@@ -133,6 +135,16 @@ impl ApiServer {
         self.launch()
     }
 
+    /// Lets it listen at another port: killed, and started again.
+    ///
+    /// # Errors
+    /// As [`ApiServer::start`].
+    pub fn listen_at(&mut self, port: u16) -> Result<()> {
+        self.kill();
+        self.port = port;
+        self.launch()
+    }
+
     /// Kills it.
     pub fn kill(&mut self) {
         self.process = None;
@@ -143,6 +155,9 @@ impl ApiServer {
     /// # Errors
     /// As [`ApiServer::start`].
     pub fn restart(&mut self) -> Result<()> {
+        if self.port != PORT {
+            return self.listen_at(PORT);
+        }
         if self.process.as_ref().is_some_and(|process| process.alive().is_ok()) {
             return Ok(());
         }

@@ -66,7 +66,7 @@ pub(super) const ALL: &[Scenario] = &[
 ];
 
 /// A node's control socket.
-struct Control {
+pub(super) struct Control {
     node: Host,
     socket: PathBuf,
 }
@@ -81,7 +81,7 @@ struct Said {
 
 impl Control {
     /// Of the vipcast on a node.
-    fn of(node: &Host) -> Self {
+    pub(super) fn of(node: &Host) -> Self {
         Self { node: node.clone(), socket: vipcast::socket("vipcast", node) }
     }
 
@@ -105,7 +105,7 @@ impl Control {
     }
 
     /// The document, with all times masked after a look at them: none is longer ago than `began`.
-    fn status(&self, began: Duration) -> Result<Value> {
+    pub(super) fn status(&self, began: Duration) -> Result<Value> {
         let said = self.run(&["status", "--json"])?;
         ensure!(said.code == 0 && said.err.is_empty(), "vipcast status: {said:?}");
         let mut document = serde_json::from_str(&said.out)?;
@@ -114,7 +114,7 @@ impl Control {
     }
 
     /// Waits until a part of the document is this, and returns the document.
-    fn wait(&self, began: Duration, pointer: &str, expected: &Value) -> Result<Value> {
+    pub(super) fn wait(&self, began: Duration, pointer: &str, expected: &Value) -> Result<Value> {
         wait::until(&format!("{pointer} of the status to be {expected}"), SOON, || {
             let document = self.status(began)?;
             let part = document.pointer(pointer);

@@ -7,6 +7,7 @@ mod api;
 mod attributes;
 mod bad_input;
 pub(crate) mod bfd;
+mod bootstrap;
 mod burden;
 mod commandline;
 mod conformance;
@@ -490,5 +491,6 @@ fn all() -> impl Iterator<Item = &'static Scenario> {
         .chain(fabric::FABRIC)
         .chain(control::ALL)
         .chain(standby::STANDBY)
+        .chain(bootstrap::BOOTSTRAP)
         .chain([&forms::FORMS, &alone::ALONE])
 }

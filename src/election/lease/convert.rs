@@ -75,6 +75,6 @@ pub(super) fn write_error(error: CallError, create: bool) -> WriteError {
         // A creation that is "not found" lacks its namespace.
         CallError::Answer(Refusal::NotFound(_)) if !create => WriteError::NotFound,
         CallError::Answer(refusal) => WriteError::Failed(refusal.to_string()),
-        CallError::Failed(text) => WriteError::Failed(text),
+        CallError::Failed(text) | CallError::Denied(text) => WriteError::Failed(text),
     }
 }

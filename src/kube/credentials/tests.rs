@@ -67,6 +67,17 @@ fn an_absent_file_means_the_service_account() {
 }
 
 #[test]
+fn what_may_do_everything_lies_beside_the_file() {
+    let dir = Dir::new("super");
+    let path = dir.file(GOOD);
+    assert!(load_super_admin(&path).is_none());
+    std::fs::write(dir.0.join("super-admin.conf"), GOOD.replace("SECRET", "SUPER")).unwrap();
+    let all = load_super_admin(&path).unwrap().unwrap();
+    assert_ne!(all.fingerprint, load(&path).unwrap().fingerprint);
+    assert!(load_super_admin(&dir.0.join("super-admin.conf")).is_none());
+}
+
+#[test]
 fn the_fingerprint_follows_the_file() {
     let dir = Dir::new("fingerprint");
     let first = load(&dir.file(GOOD)).unwrap();

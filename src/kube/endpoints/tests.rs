@@ -8,6 +8,7 @@ fn settings() -> Settings {
         api_port: 6443,
         vips: vec!["10.88.0.40".parse().unwrap(), "fd00::40".parse().unwrap()],
         call_limit: Duration::from_secs(2),
+        leases_in: None,
     }
 }
 
@@ -88,6 +89,20 @@ fn never_the_vip_by_address_name_or_list() {
     assert_eq!(urls("https://10.88.0.40:6443", &["10.88.0.40"], &[]), local);
     assert_eq!(urls("https://api.example.org:6443", &["10.88.0.11", "10.88.0.40"], &[]), local);
     assert_eq!(urls("https://[fd00::40]:6443", &["fd00::40"], &["10.88.0.40:6443", "[fd00::40]:6443"]), local);
+}
+
+#[test]
+fn an_endpoint_at_another_port_than_ours_is_spoken_of() {
+    let hint = |server: &str, resolved: &[&str]| {
+        let resolved: Vec<IpAddr> = resolved.iter().map(|text| text.parse().unwrap()).collect();
+        other_port(&Config::new(server.parse().unwrap()), &settings(), &resolved)
+    };
+    let expected = "the kubeconfig's server is https://cp.example.org:8443/, but this node's API server is asked at \
+                    127.0.0.1:6443: if it listens at 8443, give --port 8443 (port)";
+    assert_eq!(hint("https://cp.example.org:8443", &[]).as_deref(), Some(expected));
+    assert_eq!(hint("https://cp.example.org:8443", &["10.88.0.40"]).as_deref(), Some(expected));
+    assert_eq!(hint("https://cp.example.org:8443", &["10.88.0.11"]), None);
+    assert_eq!(hint("https://cp.example.org:6443", &[]), None);
 }
 
 #[test]

@@ -22,7 +22,6 @@ fn refusals_are_answers() {
 fn faults_are_failures_with_a_remedy() {
     let cases = [
         (401, "the credentials are not accepted; renew the kubeconfig (kubeadm certs renew) (401 R: why)"),
-        (403, "not permitted; grant vipcast kube-vip's ClusterRole (403 R: why)"),
         (404, "the server cannot answer now (404 R: why)"),
         (429, "the server cannot answer now (429 R: why)"),
         (500, "the server has a fault (500 R: why)"),
@@ -31,6 +30,8 @@ fn faults_are_failures_with_a_remedy() {
     for (code, text) in cases {
         assert_eq!(meaning(code, "R"), CallError::Failed(text.to_owned()));
     }
+    let denied = "not permitted; grant vipcast kube-vip's ClusterRole (403 R: why)";
+    assert_eq!(meaning(403, "R"), CallError::Denied(denied.to_owned()));
 }
 
 #[test]
