@@ -11,6 +11,7 @@ mod report;
 mod speaking;
 mod standing;
 mod stations;
+mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
@@ -27,6 +28,7 @@ use crate::control::Server;
 use crate::election::Condition;
 use crate::health::Health;
 use crate::net::{Addresses, Identity, router_id};
+use crate::provider;
 use crate::shutdown::Signals;
 use crate::vip::{Facts, Standing, Vip};
 use chronicle::Election;
@@ -73,9 +75,17 @@ pub fn run(config: Config, remake: Remake) -> ExitCode {
     }
 }
 
-async fn daemon(config: Config, _remake: Remake) -> Result<(), Error> {
+async fn daemon(config: Config, remake: Remake) -> Result<(), Error> {
     let mut signals = Signals::new()?;
     let mut stations = Stations::default();
+    let config = tokio::select! {
+        config = learn(config, &remake, &mut stations) => config,
+        signal = signals.next() => {
+            tracing::info!(signal, "leaving: nothing was announced or bound yet");
+            stations.end().await;
+            return Ok(());
+        }
+    };
     let node = build(config, &mut stations).await?;
     let ended = tokio::select! {
         signal = signals.next() => {
@@ -94,6 +104,24 @@ async fn daemon(config: Config, _remake: Remake) -> Result<(), Error> {
     stations.end().await;
     tracing::info!("left");
     ended
+}
+
+/// The configuration to begin with: where something of it is learned while running, once that is there.
+async fn learn(config: Config, remake: &Remake, stations: &mut Stations) -> Config {
+    if !config.is_learned() {
+        return config;
+    }
+    let (providers, mut watched) = provider::watch(&config);
+    stations.spawn("the providers", async move {
+        providers.await;
+        Ok(())
+    });
+    let config = waiting::complete(remake, &mut watched, &watch::Sender::default()).await;
+    stations.spawn("the watch over providers", async move {
+        waiting::tell_troubles(watched.troubles).await;
+        Ok(())
+    });
+    config
 }
 
 /// Test builds: once that is demanded, the process is gone the moment it becomes the holder.

@@ -30,6 +30,7 @@ pub mod election;
 pub mod health;
 #[cfg(feature = "daemon")]
 pub mod kube;
+pub mod provider;
 
 #[cfg(feature = "daemon")]
 pub mod announce;

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream::BoxStream;
-use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::serde::de::DeserializeOwned;
+use k8s_openapi::{ClusterResourceScope, NamespaceResourceScope};
+use kube::Client;
 use kube::api::{Api, ListParams, Resource, WatchEvent, WatchParams};
 
 use super::fault::{CallError, Refusal};
@@ -22,7 +23,7 @@ const PAUSE: Duration = Duration::from_millis(250);
 /// Which objects.
 #[derive(Clone, Debug)]
 pub struct Scope {
-    /// Their namespace.
+    /// Their namespace; empty: they have none.
     pub namespace: String,
     /// Which of all there.
     pub select: Select,
@@ -58,6 +59,7 @@ pub enum Seen<K> {
 pub struct Follow<K> {
     route: Route,
     scope: Scope,
+    api: fn(Client, &str) -> Api<K>,
     /// The longest a list or the beginning of a watch may take.
     limit: Duration,
     state: State<K>,
@@ -83,15 +85,35 @@ impl<K> Debug for State<K> {
 
 impl<K> Follow<K>
 where
-    K: Resource<Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned + Send + 'static,
+    K: Resource<Scope = NamespaceResourceScope>,
     K::DynamicType: Default,
 {
     /// Begins with a list. `limit` bounds each call.
     #[must_use]
     pub fn new(route: Route, scope: Scope, limit: Duration) -> Self {
-        Self { route, scope, limit, state: State::List { pause: false }, refused: None }
+        Self { route, scope, api: Api::namespaced, limit, state: State::List { pause: false }, refused: None }
     }
+}
 
+impl<K> Follow<K>
+where
+    K: Resource<Scope = ClusterResourceScope>,
+    K::DynamicType: Default,
+{
+    /// Of a kind that has no namespaces.
+    #[must_use]
+    pub fn of_cluster(route: Route, select: Select, limit: Duration) -> Self {
+        let scope = Scope { namespace: String::new(), select };
+        let api = |client, _: &str| Api::all(client);
+        Self { route, scope, api, limit, state: State::List { pause: false }, refused: None }
+    }
+}
+
+impl<K> Follow<K>
+where
+    K: Resource + Clone + Debug + DeserializeOwned + Send + 'static,
+    K::DynamicType: Default,
+{
     /// Waits for what is to be seen next. Where nothing is for `quiet`, the watch itself is doubted: another server is
     /// asked for a list. Dropping the wait loses nothing; the next one may begin with a list.
     pub async fn next(&mut self, quiet: Duration) -> Seen<K> {
@@ -117,10 +139,8 @@ where
             Select::Fields(fields) => ListParams::default().fields(fields),
             Select::Labels(labels) => ListParams::default().labels(labels),
         };
-        let namespace = self.scope.namespace.clone();
-        let listed = self
-            .route
-            .call(self.limit, |client| async move { Api::<K>::namespaced(client, &namespace).list(&params).await });
+        let (api, namespace) = (self.api, self.scope.namespace.clone());
+        let listed = self.route.call(self.limit, |client| async move { api(client, &namespace).list(&params).await });
         match listed.await {
             Ok(list) => {
                 self.refused = None;
@@ -145,11 +165,10 @@ where
             Select::Labels(labels) => WatchParams::default().labels(labels),
         };
         let params = WatchParams { bookmarks: true, ..params.timeout(WATCH_SECONDS) };
-        let (namespace, start) = (self.scope.namespace.clone(), from.clone());
+        let (api, namespace, start) = (self.api, self.scope.namespace.clone(), from.clone());
         let opened = clock::now();
-        let events = self.route.call(self.limit, |client| async move {
-            Api::<K>::namespaced(client, &namespace).watch(&params, &start).await
-        });
+        let events =
+            self.route.call(self.limit, |client| async move { api(client, &namespace).watch(&params, &start).await });
         match events.await {
             Ok(events) => State::Watching { events: events.boxed(), at: from, opened },
             Err(_) => State::List { pause: true },

@@ -1,0 +1,49 @@
+//! Who tells this node how to speak BGP while it runs, and what else its Node object says.
+//!
+//! Each [`Provider`] runs for as long as the process does and publishes on one board: what is complete and good, which
+//! stays until something better comes, and what is wrong or missing meanwhile.
+
+pub mod annotations;
+mod base64;
+#[cfg(feature = "daemon")]
+mod board;
+#[cfg(feature = "daemon")]
+mod node;
+
+#[cfg(feature = "daemon")]
+pub use board::{Troubles, Watched};
+
+#[cfg(feature = "daemon")]
+use {crate::config::Config, board::Board, node::Follower, std::future::Future};
+
+/// Somebody who tells.
+#[cfg(feature = "daemon")]
+#[derive(Debug)]
+enum Provider {
+    /// This node's Node object: its annotations, its labels or both.
+    Node(Follower),
+}
+
+#[cfg(feature = "daemon")]
+impl Provider {
+    async fn run(self, board: Board) {
+        match self {
+            Self::Node(follower) => follower.run(board).await,
+        }
+    }
+}
+
+/// Whom this configuration wants to hear, as a task that never ends, and where that is seen. Nothing is asked before
+/// the task runs.
+#[cfg(feature = "daemon")]
+pub fn watch(config: &Config) -> (impl Future<Output = ()> + Send + use<>, Watched) {
+    let (board, watched) = Board::new();
+    let providers = [Follower::new(config).map(Provider::Node)];
+    let running = providers.into_iter().flatten().map(move |provider| provider.run(board.clone()));
+    let running = futures::future::join_all(running.collect::<Vec<_>>());
+    let run = async {
+        running.await;
+        std::future::pending().await
+    };
+    (run, watched)
+}
