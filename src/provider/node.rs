@@ -53,6 +53,7 @@ impl Follower {
             api_port: config.api_port,
             vips: config.vips.iter().map(|vip| vip.address()).collect(),
             call_limit: LIMIT,
+            leases_in: None,
         });
         let (name, wants_labels) = (config.node_name.clone(), config.depends_on_labels);
         Some(Self { endpoints, keeper, name, prefix, wants_labels })
