@@ -18,6 +18,8 @@ pub enum Request {
     Version,
     /// Print the configuration reference.
     Reference,
+    /// Print the JSON schema of configuration files.
+    Schema,
     /// Run the daemon with these flags, in their order.
     Run(Command, Vec<(&'static Spec, String)>),
     /// Read the same words, start nothing, and say what is wrong with them or what comes of them.
@@ -71,6 +73,7 @@ fn request(matches: &ArgMatches) -> Request {
         Some(("undrain", own)) => Request::Ask(control::undrain(own)),
         Some(("version", _)) => Request::Version,
         Some(("reference", _)) => Request::Reference,
+        Some(("schema", _)) => Request::Schema,
         _ => Request::Print(command().render_help().to_string()),
     }
 }
@@ -96,6 +99,7 @@ fn command() -> Clap {
         .subcommands(control::commands())
         .subcommand(Clap::new("version").about("Print the version"))
         .subcommand(Clap::new("reference").about("Print docs/configuration.md").hide(true))
+        .subcommand(Clap::new("schema").about("Print the JSON schema of vipcast's own configuration files"))
 }
 
 fn arg(spec: &Spec) -> Arg {

@@ -14,13 +14,17 @@ pub(super) fn read(raw: &RawConfig, learned: &Learned) -> Facts {
     });
     Facts {
         // What uname(2) gives as the node's name.
-        host_name: line("/proc/sys/kernel/hostname"),
+        host_name: host_name(),
         service_account_namespace: line(SERVICE_ACCOUNT_NAMESPACE),
         password_files: passwords.collect(),
         interfaces: interfaces(),
         provided: learned.provided.clone(),
         node_labels: learned.node_labels.clone(),
     }
+}
+
+pub(super) fn host_name() -> Option<String> {
+    line("/proc/sys/kernel/hostname")
 }
 
 /// Of this network namespace, which /sys/class/net need not be.

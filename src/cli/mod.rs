@@ -5,15 +5,17 @@
 mod args;
 mod control;
 mod facts;
+mod file;
 
 use std::ffi::OsString;
 use std::io::{Write as _, stderr, stdout};
+use std::path::Path;
 use std::process::ExitCode;
 
 use crate::app::Remake;
 use crate::config::options::{OPTIONS, Spec};
 use crate::config::{
-    Checked, Command, Config, Finding, Learned, Mistakes, RawConfig, check, outlook, outlook_table, reference,
+    Checked, Command, Config, Finding, Learned, Mistakes, RawConfig, check, outlook, outlook_table, reference, schema,
 };
 
 pub use args::{Request, parse};
@@ -25,6 +27,7 @@ pub fn main() -> ExitCode {
         Ok(Request::Print(text)) => print(&text),
         Ok(Request::Version) => print(&version()),
         Ok(Request::Reference) => print(&reference()),
+        Ok(Request::Schema) => print(&schema()),
         Ok(Request::Run(command, flags)) => run(command, flags),
         Ok(Request::Check(flags)) => {
             match words(Command::Manager, flags).and_then(|words| words.read(&Learned::default())) {
@@ -77,7 +80,8 @@ fn run(command: Command, flags: Vec<(&'static Spec, String)>) -> ExitCode {
             for Finding { subject, text } in warnings {
                 tracing::warn!(option = subject, "{text}");
             }
-            crate::app::run(config, Remake::new(move |learned| words.read(learned)))
+            let file = words.raw.file_path().map(Path::to_path_buf);
+            crate::app::run(config, Remake::new(move |learned| words.read(learned)).with_file(file))
         }
         Err(mistakes) => complain(&mistakes),
     }
@@ -99,7 +103,8 @@ fn words(command: Command, flags: Vec<(&'static Spec, String)>) -> Result<Words,
 impl Words {
     /// The configuration of these words, and of what the host says now.
     fn read(&self, learned: &Learned) -> Result<Checked, Mistakes> {
-        check(&self.raw, self.command, &facts::read(&self.raw, learned))
+        let raw = file::lay_under(&self.raw, learned)?;
+        check(&raw, self.command, &facts::read(&raw, learned))
     }
 }
 

@@ -12,7 +12,7 @@ fn words(line: &str) -> Words {
             (Some(command), flags.into_iter().map(|(spec, text)| (spec.flag, text)).collect())
         }
         Request::Check(flags) => (None, flags.into_iter().map(|(spec, text)| (spec.flag, text)).collect()),
-        Request::Print(_) | Request::Version | Request::Reference | Request::Ask(_) => (None, vec![]),
+        Request::Print(_) | Request::Version | Request::Reference | Request::Schema | Request::Ask(_) => (None, vec![]),
     })
 }
 
@@ -52,7 +52,7 @@ fn flags_are_written_as_in_go() {
 
 #[test]
 fn what_prints() {
-    for line in ["", "help", "--help", "--version", "version", "reference", "manager --help", "help start"] {
+    for line in ["", "help", "--help", "--version", "version", "reference", "schema", "manager --help", "help start"] {
         assert_eq!(words(line), Ok((None, vec![])), "{line}");
     }
     let checked = words("check --bgp --localAS 1");

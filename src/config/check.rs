@@ -13,7 +13,7 @@ mod provided;
 mod reader;
 mod timings;
 mod tuning;
-mod vips;
+pub(super) mod vips;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -98,7 +98,7 @@ fn assemble(r: &mut Reader<'_>, command: Command) -> Option<Config> {
         api_port: u16::try_from(api_port?).ok()?,
         bgp: bgp?,
         provider: provider?,
-        depends_on_labels: false,
+        depends_on_labels: r.raw.file().is_some_and(|file| file.depends_on_labels),
         election: election?,
         health: health?,
         kubeconfig,

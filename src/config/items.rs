@@ -108,7 +108,7 @@ fn parse_setting(piece: &str, of: Of, hidden: &mut bool) -> Result<(&'static str
 }
 
 /// So many wrong letters are taken for a slip.
-const NEAR: usize = 2;
+pub(super) const NEAR: usize = 2;
 
 fn unknown(name: &str, of: Of, hidden: bool) -> String {
     if of == Of::Vips && KEYS.iter().any(|key| key.name == name) {
@@ -124,7 +124,7 @@ fn unknown(name: &str, of: Of, hidden: bool) -> String {
 }
 
 /// Letters to change, add or leave out (Levenshtein).
-fn distance(a: &str, b: &str) -> usize {
+pub(super) fn distance(a: &str, b: &str) -> usize {
     let mut row: Vec<usize> = (0..=b.chars().count()).collect();
     for (n, letter) in (1..).zip(a.chars()) {
         let mut next = vec![n];

@@ -5,6 +5,7 @@
 
 mod bfd;
 mod check;
+mod file;
 mod finding;
 mod health;
 mod items;
@@ -22,6 +23,7 @@ mod types;
 
 pub use crate::vip::Attributes;
 pub use check::{Checked, Command, Facts, check};
+pub use file::{File, FileWords, Place, schema};
 pub use finding::{Finding, Mistakes};
 pub use health::{HealthConfig, HealthTarget};
 pub use outlook::{Failure, Outage, Prospect, ROUTER_SLACK, outlook, outlook_table};

@@ -233,6 +233,8 @@ options! {
         KUBECONFIG = value("k8sConfigPath", &["k8s_config_file"], "PATH",
             "kubeconfig file; where it is absent the pod's service account is used")
             .default("/etc/kubernetes/admin.conf");
+        CONFIG_FILE = value("config-file", &["config_file"], "PATH",
+            "configuration file, YAML or JSON, in kube-vip's form or our own").alias(&["config"]).short('c');
         CONTROL_SOCKET = value("controlSocket", &["control_socket"], "PATH",
             "unix socket at which `vipcast status`, `drain` and `undrain` ask; off: none")
             .default("/run/vipcast/vipcast.sock");

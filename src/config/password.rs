@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use secrecy::SecretString;
 
-use super::RawConfig;
 use super::items::{self, Of};
 use super::options::{BGP_PEER_OPTIONS, PEER_PASS_FILE};
 use super::peer::password_rules;
 use super::settings::Setting;
+use super::{FileWords, RawConfig};
 
 /// The password of a file.
 #[derive(Clone, Debug)]
@@ -49,5 +49,6 @@ pub fn password_files(raw: &RawConfig) -> Vec<PathBuf> {
         Setting::PasswordFile(path) => Some(path),
         _ => None,
     });
-    single.chain(listed).collect()
+    let filed = raw.file().into_iter().flat_map(FileWords::password_files);
+    single.chain(listed).chain(filed).collect()
 }

@@ -2,18 +2,21 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::Path;
 
-use super::Finding;
-use super::options::{Kind, OPTIONS, Spec};
+use super::options::{CONFIG_FILE, Kind, OPTIONS, Spec};
 use super::scalar::go_bool;
+use super::{FileWords, Finding, Place};
 
 /// Where a value came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// This environment variable.
     Variable(&'static str),
     /// The flag, in any of its spellings.
     Flag,
+    /// This place of the configuration file.
+    File(Place),
     /// Nobody gave one.
     Default,
 }
@@ -21,24 +24,26 @@ pub enum Origin {
 impl Origin {
     /// The option's names for a message: where the value stands first, the other one in parentheses.
     #[must_use]
-    pub fn name(self, spec: &Spec) -> String {
+    pub fn name(&self, spec: &Spec) -> String {
         match (self, spec.variables.first()) {
+            (Self::File(place), _) => place.to_string(),
             (Self::Variable(variable), _) => format!("{variable} (--{})", spec.flag),
             (Self::Flag | Self::Default, Some(variable)) => format!("--{} ({variable})", spec.flag),
             (Self::Flag | Self::Default, None) => format!("--{}", spec.flag),
         }
     }
 
-    fn short(self, spec: &Spec) -> String {
+    fn short(&self, spec: &Spec) -> String {
         match self {
-            Self::Variable(variable) => variable.to_owned(),
+            Self::Variable(variable) => (*variable).to_owned(),
+            Self::File(place) => place.to_string(),
             Self::Flag | Self::Default => format!("--{}", spec.flag),
         }
     }
 }
 
 /// The value of an option that counts.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Given<'a> {
     /// Its text, not yet checked; may be secret.
     pub text: &'a str,
@@ -51,6 +56,7 @@ pub struct Given<'a> {
 pub struct RawConfig {
     flags: BTreeMap<&'static str, String>,
     variables: BTreeMap<&'static str, String>,
+    file: Option<FileWords>,
 }
 
 impl RawConfig {
@@ -82,7 +88,30 @@ impl RawConfig {
         raw
     }
 
-    /// The value that counts: variable over flag over default, as in kube-vip.
+    /// Lays the words of a file under those that are there; they count before the defaults only.
+    #[must_use]
+    pub fn with_file(self, file: FileWords) -> Self {
+        Self { file: Some(file), ..self }
+    }
+
+    /// The configuration file that is named.
+    #[must_use]
+    pub fn file_path(&self) -> Option<&Path> {
+        Some(self.get(&CONFIG_FILE).text).filter(|path| !path.is_empty()).map(Path::new)
+    }
+
+    /// What an option's value is called in messages.
+    #[must_use]
+    pub fn name(&self, spec: &'static Spec) -> String {
+        self.get(spec).origin.name(spec)
+    }
+
+    /// The words of the file, where there is one.
+    pub(super) fn file(&self) -> Option<&FileWords> {
+        self.file.as_ref()
+    }
+
+    /// The value that counts: variable over flag over file over default, as in kube-vip.
     #[must_use]
     pub fn get(&self, spec: &'static Spec) -> Given<'_> {
         self.all(spec).next().unwrap_or(Given { text: spec.default, origin: Origin::Default })
@@ -96,7 +125,7 @@ impl RawConfig {
             let mut given = self.all(spec);
             let Some(winner) = given.next() else { continue };
             for loser in given.filter(|loser| !same(spec.kind, winner.text, loser.text)) {
-                found.push(conflict(spec, winner, loser));
+                found.push(conflict(spec, &winner, &loser));
             }
         }
         found
@@ -108,7 +137,9 @@ impl RawConfig {
             .iter()
             .filter_map(|&name| self.variables.get(name).map(|text| Given { text, origin: Origin::Variable(name) }));
         let flag = self.flags.get(spec.flag).map(|text| Given { text, origin: Origin::Flag });
-        variables.chain(flag)
+        let file = self.file.as_ref().and_then(|file| file.get(spec));
+        let file = file.map(|(text, place)| Given { text, origin: Origin::File(place.clone()) });
+        variables.chain(flag).chain(file)
     }
 }
 
@@ -116,9 +147,10 @@ fn same(kind: Kind, a: &str, b: &str) -> bool {
     a == b || (kind == Kind::Switch && go_bool(a).is_some() && go_bool(a) == go_bool(b))
 }
 
-fn conflict(spec: &'static Spec, winner: Given<'_>, loser: Given<'_>) -> Finding {
+fn conflict(spec: &'static Spec, winner: &Given<'_>, loser: &Given<'_>) -> Finding {
     let (first, second) = (winner.origin.short(spec), loser.origin.short(spec));
     let rule = match loser.origin {
+        Origin::File(_) => "variables and flags count before the file",
         Origin::Flag | Origin::Default => "a variable counts before a flag, as in kube-vip",
         Origin::Variable(_) => "the newer name counts",
     };

@@ -101,6 +101,7 @@ pub fn reference() -> String {
     page.push_str(KEYS_INTRO);
     KEYS.iter().for_each(|key| page.push_str(&key_row(key)));
     page.push_str(PEERS);
+    page.push_str(&super::file::chapter());
     page
 }
 

@@ -12,6 +12,7 @@ use crate::vip::Vip;
 
 mod control;
 mod fences;
+mod file;
 mod health;
 mod mistakes;
 mod provided;

@@ -16,7 +16,7 @@ use crate::config::scalar::{decimal, go_bool};
 use crate::vip::Vip;
 
 /// Our side of the sessions; `None` where anything is wrong with it.
-pub(super) fn bgp(r: &mut Reader<'_>, vips: &[Vip], vip_options: Option<&VipOptions<'_>>) -> Option<BgpConfig> {
+pub(super) fn bgp(r: &mut Reader<'_>, vips: &[Vip], vip_options: Option<&VipOptions>) -> Option<BgpConfig> {
     let local_as = asn(r, &LOCAL_AS);
     let local_as = provided::local_as(r, local_as);
     let router_id = router_id(r).map(|given| provided::router_id(r, given));

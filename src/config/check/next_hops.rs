@@ -29,7 +29,7 @@ pub(super) fn given(r: &mut Reader<'_>) -> Option<MpBgp> {
 }
 
 /// Warns of addresses that no peer takes; `peers` are what each says itself, with its option and how messages call it.
-pub(super) fn unused(r: &mut Reader<'_>, all: MpBgp, peers: &[(&'static Spec, &str, MpBgp)]) {
+pub(super) fn unused(r: &mut Reader<'_>, all: MpBgp, peers: &[(&str, &str, MpBgp)]) {
     let is_fixed = |own: &MpBgp| own.over(all).mode == Some(Mode::Fixed);
     let takes = |is_own: fn(&MpBgp) -> bool| peers.iter().any(|(_, _, own)| is_fixed(own) && !is_own(own));
     let given = [
@@ -40,10 +40,10 @@ pub(super) fn unused(r: &mut Reader<'_>, all: MpBgp, peers: &[(&'static Spec, &s
         let mode = r.name(&MPBGP_NEXTHOP);
         r.warn(spec, format!("has no effect: no peer takes it, by the mode fixed of {mode} or of its own text"));
     }
-    for (spec, label, own) in peers.iter().filter(|(_, _, own)| !is_fixed(own)) {
+    for (subject, label, own) in peers.iter().filter(|(_, _, own)| !is_fixed(own)) {
         for (key, _) in [("mpbgp_ipv4", own.ipv4.is_some()), ("mpbgp_ipv6", own.ipv6.is_some())].iter().filter(|k| k.1)
         {
-            r.warn(spec, format!("{label}: {key} has no effect but with mpbgp_nexthop=fixed"));
+            r.warn_at((*subject).to_owned(), format!("{label}: {key} has no effect but with mpbgp_nexthop=fixed"));
         }
     }
 }

@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::reader::Reader;
 use crate::config::FilePassword;
-use crate::config::options::{PEER_PASS, PEER_PASS_FILE, Spec};
+use crate::config::options::{PEER_PASS, PEER_PASS_FILE};
 use crate::config::peer::password_rules;
 
 /// A peer's password, if it has one, and the file it is from.
@@ -25,7 +25,10 @@ pub(super) fn password(r: &mut Reader<'_>) -> Option<Password> {
             r.mistake(&PEER_PASS, format!("is given together with {other} {path:?}; give one of them"));
             None
         }
-        (None, Some(path)) => password_in(r, &PEER_PASS_FILE, "", Path::new(path)),
+        (None, Some(path)) => {
+            let subject = r.name(&PEER_PASS_FILE);
+            password_in(r, &subject, "", Path::new(path))
+        }
         (Some(password), None) => match password_rules(password.as_bytes()) {
             Ok(()) => Some(Password { secret: Some(password.into()), file: None }),
             Err(wrong) => {
@@ -37,13 +40,14 @@ pub(super) fn password(r: &mut Reader<'_>) -> Option<Password> {
     }
 }
 
-/// The password in a file that an option names; `label` says for whom, with a colon and a space, or is empty.
-pub(super) fn password_in(r: &mut Reader<'_>, spec: &'static Spec, label: &str, path: &Path) -> Option<Password> {
+/// The password in a file that is named by what messages call `subject`; `label` says for whom, with a colon and a space,
+/// or is empty.
+pub(super) fn password_in(r: &mut Reader<'_>, subject: &str, label: &str, path: &Path) -> Option<Password> {
     let wrong = match r.facts.password_files.get(path) {
         Some(Ok(content)) => match FilePassword::read(content.expose_secret()) {
             Ok(FilePassword { secret, trimmed }) => {
                 if trimmed {
-                    r.warn(spec, format!("{label}{path:?}: {}", FilePassword::TRIMMED));
+                    r.warn_at(subject.to_owned(), format!("{label}{path:?}: {}", FilePassword::TRIMMED));
                 }
                 return Some(Password { secret: Some(secret), file: Some(path.to_owned()) });
             }
@@ -52,6 +56,6 @@ pub(super) fn password_in(r: &mut Reader<'_>, spec: &'static Spec, label: &str, 
         Some(Err(why)) => format!(" cannot be read: {why}"),
         None => " was not read".to_owned(),
     };
-    r.mistake(spec, format!("{label}{path:?}{wrong}"));
+    r.mistake_at(subject.to_owned(), format!("{label}{path:?}{wrong}"));
     None
 }

@@ -8,17 +8,19 @@ use super::passwords::password;
 use super::provided::{self, State};
 use super::reader::Reader;
 use super::vips::class;
+use crate::config::file::FilePeer;
 use crate::config::mpbgp::MpBgp;
 use crate::config::options::{
-    BGP_PEERS, MULTIHOP, PEER_ADDRESS, PEER_AS, PEER_PASS, PEER_PASS_FILE, SOURCE_IF, SOURCE_IP, Spec,
+    BGP_PEERS, MULTIHOP, PEER_ADDRESS, PEER_AS, PEER_PASS, PEER_PASS_FILE, SOURCE_IF, SOURCE_IP,
 };
 use crate::config::peer::{parse_address, parse_list};
-use crate::config::{Facts, Hops, PeerConfig, PeerHost, Source};
+use crate::config::{Facts, Hops, Origin, PeerConfig, PeerHost, Place, Source};
 use crate::vip::Vip;
 
 /// A peer that is well-formed, and how messages call it.
 pub(super) struct Candidate {
-    pub spec: &'static Spec,
+    /// The option, or the place in a file, that names it.
+    pub subject: String,
     pub label: String,
     pub peer: PeerConfig,
     pub mpbgp: MpBgp,
@@ -50,10 +52,10 @@ pub(super) fn peers(r: &mut Reader<'_>, vips: &[Vip]) -> Option<Vec<PeerConfig>>
     }
     for (n, candidate) in candidates.iter().enumerate() {
         if let Some(text) = no_interface(r.facts, &candidate.peer.host) {
-            r.warn(candidate.spec, format!("{}: {text}", candidate.label));
+            r.warn_at(candidate.subject.clone(), format!("{}: {text}", candidate.label));
         }
         if let Some(wrong) = wrong(candidate, candidates.get(..n).unwrap_or_default(), vips, source.as_ref()) {
-            r.mistake(candidate.spec, format!("{}: {wrong}", candidate.label));
+            r.mistake_at(candidate.subject.clone(), format!("{}: {wrong}", candidate.label));
             good = false;
         }
     }
@@ -65,14 +67,14 @@ pub(super) fn peers(r: &mut Reader<'_>, vips: &[Vip]) -> Option<Vec<PeerConfig>>
 
 /// Gives each peer its next hops.
 fn finish(r: &mut Reader<'_>, candidates: Vec<Candidate>, all: MpBgp, vips: &[Vip]) -> Option<Vec<PeerConfig>> {
-    let own: Vec<_> = candidates.iter().map(|c| (c.spec, c.label.as_str(), c.mpbgp)).collect();
+    let own: Vec<_> = candidates.iter().map(|c| (c.subject.as_str(), c.label.as_str(), c.mpbgp)).collect();
     next_hops::unused(r, all, &own);
     let mut peers = Some(Vec::new());
-    for Candidate { spec, label, mut peer, mpbgp, .. } in candidates {
+    for Candidate { subject, label, mut peer, mpbgp, .. } in candidates {
         match next_hops::set(r, &mut peer, mpbgp.over(all), vips) {
             Ok(()) => peers.iter_mut().for_each(|peers| peers.push(peer.clone())),
             Err(wrong) => {
-                r.mistake(spec, format!("{label}: {wrong}"));
+                r.mistake_at(subject, format!("{label}: {wrong}"));
                 peers = None;
             }
         }
@@ -108,10 +110,35 @@ fn no_interface(facts: &Facts, host: &PeerHost) -> Option<String> {
     Some(format!("there is no such interface on this host yet, and the session waits for it; it has {known}"))
 }
 
-/// The peers of the list; `None` where one is wrong.
+/// The peers of a file that count: none where the list of a variable or a flag does, or a provider's.
+pub(super) fn filed<'a>(r: &Reader<'a>) -> Option<&'a (Place, Vec<FilePeer>)> {
+    let is_file = matches!(r.raw.get(&BGP_PEERS).origin, Origin::File(_) | Origin::Default);
+    r.raw.file().and_then(|file| file.peers.as_ref()).filter(|_| is_file && provided::spec(r).is_none())
+}
+
+fn of_file(FilePeer { place, host, port, asn, password, multihop, mpbgp, bfd, .. }: &FilePeer) -> Candidate {
+    let label = match host {
+        PeerHost::Address(address) => format!("peer {address}"),
+        PeerHost::Interface(name) => format!("peer unnumbered on {name}"),
+    };
+    let peer = PeerConfig {
+        password: password.clone(),
+        hops: if *multihop { Hops::Multihop } else { Hops::Default },
+        bfd: *bfd,
+        ..PeerConfig::new(host.clone(), *port, *asn)
+    };
+    Candidate { subject: place.to_string(), label, peer, mpbgp: *mpbgp, own_source: None }
+}
+
+/// The peers of the list, and of the file; `None` where one is wrong.
 fn listed(r: &mut Reader<'_>) -> Option<Vec<Candidate>> {
     let mut good = true;
-    let mut candidates = Vec::new();
+    let mut candidates: Vec<Candidate> = filed(r).into_iter().flat_map(|(_, peers)| peers).map(of_file).collect();
+    let ignored = r.raw.file().and_then(|file| file.peers.as_ref()).filter(|_| filed(r).is_none());
+    if let (Some((place, _)), None) = (ignored, provided::spec(r)) {
+        r.warn(&BGP_PEERS, format!("the peers of {place} are ignored: variables and flags count before the file"));
+    }
+    let subject = r.name(&BGP_PEERS);
     let text = r.text(&BGP_PEERS).unwrap_or_default();
     for (n, parsed) in (1..).zip(parse_list(text)) {
         let parsed = match parsed {
@@ -133,7 +160,8 @@ fn listed(r: &mut Reader<'_>) -> Option<Vec<Candidate>> {
             bfd: parsed.bfd,
             ..PeerConfig::new(parsed.host, parsed.port, parsed.asn)
         };
-        candidates.push(Candidate { spec: &BGP_PEERS, label, peer, mpbgp: parsed.mpbgp, own_source: None });
+        let subject = subject.clone();
+        candidates.push(Candidate { subject, label, peer, mpbgp: parsed.mpbgp, own_source: None });
     }
     good.then_some(candidates)
 }
@@ -164,8 +192,8 @@ fn single(r: &mut Reader<'_>) -> Option<Option<Candidate>> {
         hops: if multihop? { Hops::Multihop } else { Hops::Default },
         ..PeerConfig::new(PeerHost::Address(address), port, Some(asn?))
     };
-    let label = format!("{text:?}");
-    Some(Some(Candidate { spec: &PEER_ADDRESS, label, peer, mpbgp: MpBgp::default(), own_source: None }))
+    let (subject, label) = (r.name(&PEER_ADDRESS), format!("{text:?}"));
+    Some(Some(Candidate { subject, label, peer, mpbgp: MpBgp::default(), own_source: None }))
 }
 
 /// What can be quoted of the text: all up to the end of the host, as a password stands behind it in `--bgppeers`.

@@ -29,6 +29,7 @@ pub(super) fn spec(r: &Reader<'_>) -> Option<&'static Spec> {
 
 pub(super) fn state<'a>(r: &Reader<'a>) -> State<'a> {
     match (spec(r), &r.facts.provided) {
+        (None, _) if r.raw.file().is_some_and(|file| file.awaits_labels) => State::Awaited,
         (None, _) => State::None,
         (Some(_), None) => State::Awaited,
         (Some(_), Some(provided)) => State::Here(provided),
@@ -86,6 +87,9 @@ pub(super) fn instead_of_peers(r: &mut Reader<'_>) {
             r.warn(given, format!("is not used: the peers are those of {provider}"));
         }
     }
+    if let Some((place, _)) = r.raw.file().and_then(|file| file.peers.as_ref()) {
+        r.warn_at(place.to_string(), format!("is not used: the peers are those of {provider}"));
+    }
 }
 
 /// The provider's option, where our end of the sessions is what the provider says.
@@ -114,8 +118,8 @@ pub(super) fn candidates(r: &mut Reader<'_>, given: &Provided, vips: &[Vip]) -> 
             hops: if *multihop { Hops::Multihop } else { Hops::Default },
             ..PeerConfig::new(PeerHost::Address(*address), BGP_PORT, Some(*asn))
         };
-        let (label, mpbgp) = (label.clone(), MpBgp::default());
-        candidates.push(Candidate { spec, label, peer, mpbgp, own_source: *source_ip });
+        let (subject, label) = (r.name(spec), label.clone());
+        candidates.push(Candidate { subject, label, peer, mpbgp: MpBgp::default(), own_source: *source_ip });
     }
     good.then_some(candidates)
 }

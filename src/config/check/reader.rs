@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use crate::config::options::{Kind, Spec};
 use crate::config::scalar::{decimal, go_bool, is_interface_name};
-use crate::config::{Facts, Finding, Origin, RawConfig};
+use crate::config::{Facts, FileWords, Finding, Origin, RawConfig};
 
 /// The words, the host's facts, and the findings so far.
 pub(super) struct Reader<'a> {
@@ -16,7 +16,11 @@ pub(super) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     pub(super) fn new(raw: &'a RawConfig, facts: &'a Facts) -> Self {
-        Self { raw, facts, mistakes: Vec::new(), warnings: raw.conflicts() }
+        let file = raw.file();
+        let mistakes = file.map(FileWords::mistakes).unwrap_or_default();
+        let mut warnings = file.map(FileWords::warnings).unwrap_or_default();
+        warnings.extend(raw.conflicts());
+        Self { raw, facts, mistakes, warnings }
     }
 
     /// The mistakes and the warnings.
@@ -24,12 +28,24 @@ impl<'a> Reader<'a> {
         (self.mistakes, self.warnings)
     }
 
+    /// Keeps a mistake. Of what nobody gave it says nothing where the file's form is wrong: it may stand there.
     pub(super) fn mistake(&mut self, spec: &'static Spec, text: impl Into<String>) {
-        self.mistakes.push(Finding { subject: self.name(spec), text: text.into() });
+        if !(self.is_default(spec) && self.raw.file().is_some_and(FileWords::is_broken)) {
+            self.mistake_at(self.name(spec), text);
+        }
+    }
+
+    /// Keeps a mistake in something that is no option of its own; `subject` is how messages call it.
+    pub(super) fn mistake_at(&mut self, subject: String, text: impl Into<String>) {
+        self.mistakes.push(Finding { subject, text: text.into() });
+    }
+
+    pub(super) fn warn_at(&mut self, subject: String, text: impl Into<String>) {
+        self.warnings.push(Finding { subject, text: text.into() });
     }
 
     pub(super) fn warn(&mut self, spec: &'static Spec, text: impl Into<String>) {
-        self.warnings.push(Finding { subject: self.name(spec), text: text.into() });
+        self.warn_at(self.name(spec), text);
     }
 
     /// The option's names, as in every message.

@@ -3,23 +3,25 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use super::effects;
+use super::effects::{self, Group};
 use super::next_hops::usable;
 use super::passwords::password_in;
+use super::peers;
 use super::provided::{self, State};
 use super::reader::Reader;
-use crate::config::items::{self, Item, Of, Settings};
+use crate::config::file::FilePeer;
+use crate::config::items::{self, Item, Of};
 use crate::config::options::{BGP_PEER_OPTIONS, Spec, VIP_OPTIONS};
 use crate::config::peer::parse_address;
 use crate::config::scalar::is_interface_name;
 use crate::config::settings::Setting;
-use crate::config::{Attributes, BfdConfig, Hops, PeerConfig, PeerHost};
+use crate::config::{Attributes, BfdConfig, Hops, PeerConfig, PeerHost, Place};
 use crate::vip::Vip;
 use crate::wire::bgp::Communities;
 
 /// Whom an item is for; the later ones say more, and count before the earlier ones, key by key.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Selector<T> {
+enum Selector<T> {
     All,
     Host(T),
     /// The peer with this port, where several have the address.
@@ -27,7 +29,7 @@ pub(super) enum Selector<T> {
 }
 
 /// The items of an option by selector; `None` where anything is wrong with them.
-pub(super) type Selected<'a, T> = BTreeMap<Selector<T>, Item<'a>>;
+type Selected<'a, T> = BTreeMap<Selector<T>, Item<'a>>;
 
 /// The peers with what is set for each; `None` where anything is wrong.
 pub(super) fn peers(
@@ -47,27 +49,25 @@ pub(super) fn peers(
         })?,
     };
     let mut good = true;
+    let filed = peers::filed(r).map(|(_, peers)| peers.as_slice()).unwrap_or_default();
     for peer in &mut peers {
-        let chosen = items.iter().filter(|(selector, _)| selects(selector, peer));
-        let mut settings = Settings::new();
-        chosen.for_each(|(_, item)| settings.extend(item.settings.clone()));
-        if settings.get("bfd") == Some(&Setting::Bfd(false)) {
-            settings.retain(|key, _| !key.starts_with("bfd-"));
-        }
-        let label = peer.name();
-        for setting in settings.into_values() {
-            good &= match apply(r, &label, peer, setting, vips) {
-                Ok(done) => done,
-                Err(why) => {
-                    r.mistake(&BGP_PEER_OPTIONS, format!("{label}: {why}"));
-                    false
-                }
-            };
+        for (setting, place) in of_peer(peer, filed, &items) {
+            good &= put(r, peer, setting, place, vips);
         }
     }
     good &= is_bfd_clear(r, &peers);
     if good {
-        effects::of_peers(r, &items, &peers, local_as);
+        let mut groups: Vec<Group<'_>> = filed.iter().map(|peer| Group::filed(&peer.place, &peer.settings)).collect();
+        for (group, peer) in groups.iter_mut().zip(filed) {
+            group.peers = peers.iter().filter(|other| (&other.host, other.port) == (&peer.host, peer.port)).collect();
+        }
+        let subject = r.name(&BGP_PEER_OPTIONS);
+        groups.extend(items.iter().map(|(selector, item)| {
+            let mut group = Group::of(&subject, item);
+            group.peers = peers.iter().filter(|peer| selects(selector, peer)).collect();
+            group
+        }));
+        effects::of_peers(r, &groups, &peers, local_as);
     }
     good.then_some(peers)
 }
@@ -88,6 +88,41 @@ fn names(peers: &[PeerConfig]) -> String {
     peers.iter().map(PeerConfig::name).collect::<Vec<_>>().join(", ")
 }
 
+/// What is set for a peer, and where in a file that stands: what an item says counts before what the file does.
+fn of_peer<'a>(
+    peer: &PeerConfig,
+    filed: &'a [FilePeer],
+    items: &Selected<'_, PeerHost>,
+) -> Vec<(Setting, Option<&'a Place>)> {
+    let own = filed.iter().find(|own| (&own.host, own.port) == (&peer.host, peer.port));
+    let own = own.into_iter().flat_map(|own| &own.settings);
+    let own = own.map(|(place, key, setting)| (*key, (setting.clone(), Some(place))));
+    let chosen = items.iter().filter(|(selector, _)| selects(selector, peer));
+    let chosen =
+        chosen.flat_map(|(_, item)| item.settings.iter().map(|(key, setting)| (*key, (setting.clone(), None))));
+    let mut settings: BTreeMap<&'static str, (Setting, Option<&Place>)> = own.chain(chosen).collect();
+    if settings.get("bfd").is_some_and(|(setting, _)| *setting == Setting::Bfd(false)) {
+        settings.retain(|key, _| !key.starts_with("bfd-"));
+    }
+    settings.into_values().collect()
+}
+
+/// Puts a setting upon a peer, and says what is wrong with it; whether nothing is.
+fn put(r: &mut Reader<'_>, peer: &mut PeerConfig, setting: Setting, place: Option<&Place>, vips: &[Vip]) -> bool {
+    let label = format!("{}: ", peer.name());
+    let (subject, label) = match place {
+        Some(place) => (place.to_string(), ""),
+        None => (r.name(&BGP_PEER_OPTIONS), label.as_str()),
+    };
+    match apply(r, (&subject, label), peer, setting, vips) {
+        Ok(done) => done,
+        Err(why) => {
+            r.mistake_at(subject, format!("{label}{why}"));
+            false
+        }
+    }
+}
+
 /// Whether no two peers at one address have BFD, which knows no port of theirs.
 fn is_bfd_clear(r: &mut Reader<'_>, peers: &[PeerConfig]) -> bool {
     let mut good = true;
@@ -104,14 +139,15 @@ fn is_bfd_clear(r: &mut Reader<'_>, peers: &[PeerConfig]) -> bool {
 }
 
 /// What is set for virtual IPs.
-pub(super) struct VipOptions<'a> {
+pub(super) struct VipOptions {
     /// What each has that has anything.
     pub attributes: BTreeMap<Vip, Attributes>,
-    pub(super) items: Selected<'a, Vip>,
+    /// The same, as it was given.
+    pub groups: Vec<Group<'static>>,
 }
 
 /// What each virtual IP has; `None` where anything is wrong.
-pub(super) fn vips<'a>(r: &mut Reader<'a>, vips: Option<&[Vip]>) -> Option<VipOptions<'a>> {
+pub(super) fn vips(r: &mut Reader<'_>, vips: Option<&[Vip]>) -> Option<VipOptions> {
     let items = read(r, &VIP_OPTIONS, Of::Vips, vip_selector);
     let vips = vips?;
     let items = known(r, &VIP_OPTIONS, items?, |selector| {
@@ -119,17 +155,24 @@ pub(super) fn vips<'a>(r: &mut Reader<'a>, vips: Option<&[Vip]>) -> Option<VipOp
         let is_one = vips.iter().any(|vip| matches!(selector, Selector::Host(host) if host == vip));
         (is_one || *selector == Selector::All, format!("is no virtual IP; they are {}", names.join(", ")))
     })?;
+    let filed = r.raw.file().map(|file| file.vips.as_slice()).unwrap_or_default();
     let given = |vip: &Vip| {
         let mut attributes = Attributes::default();
+        let own = filed.iter().filter(|own| own.vip == *vip).flat_map(|own| &own.settings);
+        let own = own.map(|(_, _, setting)| setting);
         let chosen = [Selector::All, Selector::Host(*vip)];
-        for setting in chosen.iter().filter_map(|selector| items.get(selector)).flat_map(|item| item.settings.values())
-        {
+        let chosen = chosen.iter().filter_map(|selector| items.get(selector));
+        for setting in own.chain(chosen.flat_map(|item| item.settings.values())) {
             let _is_one = attribute(&mut attributes, setting);
         }
         (*vip, attributes)
     };
     let attributes = vips.iter().map(given).filter(|(_, attributes)| *attributes != Attributes::default()).collect();
-    Some(VipOptions { attributes, items })
+    let used = filed.iter().filter(|own| vips.contains(&own.vip));
+    let mut groups: Vec<Group<'_>> = used.map(|own| Group::filed(&own.place, &own.settings)).collect();
+    let subject = r.name(&VIP_OPTIONS);
+    groups.extend(items.values().map(|item| Group::of(&subject, item)));
+    Some(VipOptions { attributes, groups })
 }
 
 /// Refuses attributes that a message has no room for. Each alone fits.
@@ -217,7 +260,7 @@ fn vip_selector(text: &str) -> Option<Selector<Vip>> {
     Some(Selector::Host(Vip::new(address)))
 }
 
-pub(super) fn selects(selector: &Selector<PeerHost>, peer: &PeerConfig) -> bool {
+fn selects(selector: &Selector<PeerHost>, peer: &PeerConfig) -> bool {
     match selector {
         Selector::All => true,
         Selector::Host(host) => *host == peer.host,
@@ -228,7 +271,7 @@ pub(super) fn selects(selector: &Selector<PeerHost>, peer: &PeerConfig) -> bool 
 /// Puts a setting upon a peer; `Ok(false)`: it is wrong, and that is said.
 fn apply(
     r: &mut Reader<'_>,
-    label: &str,
+    (subject, label): (&str, &str),
     peer: &mut PeerConfig,
     setting: Setting,
     vips: &[Vip],
@@ -264,7 +307,7 @@ fn apply(
             return Err("password-file: this peer has a password already; give one of them".to_owned());
         }
         Setting::PasswordFile(path) => {
-            let Some(password) = password_in(r, &BGP_PEER_OPTIONS, &format!("{label}: password-file "), &path) else {
+            let Some(password) = password_in(r, subject, &format!("{label}password-file "), &path) else {
                 return Ok(false);
             };
             (peer.password, peer.password_file) = (password.secret, password.file);

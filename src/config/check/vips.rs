@@ -53,7 +53,7 @@ fn source<'a>(r: &mut Reader<'a>) -> Option<(&'static Spec, &'a str)> {
 }
 
 /// One virtual IP; the error fits after its text.
-fn vip(entry: &str) -> Result<Vip, String> {
+pub(in crate::config) fn vip(entry: &str) -> Result<Vip, String> {
     let (address, mask) = entry.split_once('/').map_or((entry, None), |(a, m)| (a, Some(m)));
     let Ok(ip) = address.parse::<IpAddr>() else {
         let letters = address.bytes().any(|b| b.is_ascii_alphabetic());
