@@ -29,6 +29,12 @@ impl Spec {
         Self { command: "manager".to_owned(), ..Self::default() }
     }
 
+    /// `vipcast start` without any flag.
+    #[must_use]
+    pub fn start_command() -> Self {
+        Self { command: "start".to_owned(), ..Self::default() }
+    }
+
     /// The same words for `vipcast check`.
     #[must_use]
     pub fn check(mut self) -> Self {

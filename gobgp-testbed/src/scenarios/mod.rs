@@ -16,6 +16,7 @@ mod control;
 mod crashes;
 mod expect;
 mod fabric;
+mod files;
 mod foretold;
 mod forms;
 mod frozen;
@@ -490,6 +491,7 @@ fn all() -> impl Iterator<Item = &'static Scenario> {
         .chain(onlookers::ONLOOKERS)
         .chain(fabric::FABRIC)
         .chain(control::ALL)
+        .chain(files::ALL)
         .chain(standby::STANDBY)
         .chain(bootstrap::BOOTSTRAP)
         .chain([&forms::FORMS, &alone::ALONE])
