@@ -67,7 +67,8 @@ fn leads(text: &mut Text, leadership: &Leadership, node: &str) {
     };
     text.field("lease", &format!("{lease}: {said}, since {}", age(since)));
     if let Some(last) = last_holder {
-        let fence = if last.fenced { "its routes lose against ours" } else { "no vipcast: its routes are not fenced" };
+        let fence =
+            if last.fenced { "its routes lose against later ones" } else { "no vipcast: its routes are not fenced" };
         text.field("", &format!("before: {} ({fence})", last.node));
     }
     if !fit_others.is_empty() {
@@ -164,6 +165,19 @@ fn events(text: &mut Text, events: &[Event]) {
     }
 }
 
+/// Routers, API servers and other nodes had a say in most of it: what would move a terminal's cursor, end the line or turn
+/// its direction is shown as it is written in a program.
+fn shown(text: &str) -> String {
+    let is_foul = |c: char| {
+        c.is_control() || matches!(c, '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_foul(c) { shown.extend(c.escape_default()) } else { shown.push(c) }
+    }
+    shown
+}
+
 fn times(count: u64) -> String {
     if count == 1 { "once".to_owned() } else { format!("{count} times") }
 }
@@ -195,6 +209,7 @@ impl Text {
     /// Columns as wide as their widest cell.
     fn rows(&mut self, head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) {
         let head: Vec<String> = head.iter().map(|&word| word.to_owned()).collect();
+        let rows = rows.into_iter().map(|row| row.iter().map(|cell| shown(cell)).collect());
         let all: Vec<Vec<String>> = std::iter::once(head).chain(rows).collect();
         let count = all.iter().map(Vec::len).max().unwrap_or_default();
         let width = |column: usize| all.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
@@ -224,7 +239,7 @@ impl Text {
     fn broken(&mut self, first: &str, further: &str, sentence: &str) {
         let mut line = first.to_owned();
         let mut is_begun = false;
-        for word in sentence.split(' ') {
+        for word in shown(sentence).split(' ') {
             if is_begun && line.chars().count() + 1 + word.chars().count() > WIDTH {
                 self.0.push_str(line.trim_end());
                 self.0.push('\n');

@@ -105,6 +105,20 @@ fn ages_have_two_units_at_most() {
 }
 
 #[test]
+fn what_others_say_moves_no_cursor() {
+    let mut status = example();
+    let foul = "n\u{1b}[2J\n9\u{202e}";
+    status.leadership.as_mut().unwrap().fit_others = vec![foul.to_owned()];
+    status.fitness.last_error.as_mut().unwrap().text = foul.to_owned();
+    status.peers[0].description = Some(foul.to_owned());
+    status.events.last_mut().unwrap().text = foul.to_owned();
+    let text = render(&status);
+    assert_eq!(text.lines().count(), render(&example()).lines().count());
+    assert_eq!(text.chars().find(|c| *c != '\n' && (c.is_control() || *c == '\u{202e}')), None);
+    assert_eq!(text.matches("n\\u{1b}[2J\\n9\\u{202e}").count(), 4);
+}
+
+#[test]
 fn an_empty_node_has_its_table_too() {
     let mut status = example();
     (status.leadership, status.mode) = (None, Mode::Anycast);
