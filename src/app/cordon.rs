@@ -59,7 +59,8 @@ async fn follow(mut route: Route, name: String, drains: watch::Sender<Drains>) {
             Err(CallError::Failed(_) | CallError::Denied(_)) => refused.clone(),
         };
         if let Some(reason) = fault.as_ref().filter(|_| fault != refused) {
-            tracing::warn!(reason, "failed to see whether this node is cordoned; it is drained by hand only");
+            let cordoned = drains.borrow().cordoned;
+            tracing::warn!(reason, cordoned, "failed to see whether this node is cordoned; what was seen last holds");
         }
         refused = fault;
         sleep_until(now() + EVERY).await;
