@@ -298,7 +298,9 @@ pub fn outlook_table(rows: &[Prospect]) -> String {
     }
     text.push_str(
         "\nOne failure at a time, another node fit and its API server alive. A holder that is not fit hands over no sooner\n\
-         than 10 s after its take-over.\n",
+         than 10 s after its take-over. A later holder's route wins over a dead one by its MED where one router hears both;\n\
+         where they meet behind routers of different ASes (a leaf per rack) it takes --bgpASPathFence, or the dead route\n\
+         stands there until its own router notices.\n",
     );
     text
 }

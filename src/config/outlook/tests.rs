@@ -148,7 +148,9 @@ uplink without carrier, API in reach        5.3 s  b
 uplink silently lost, API in reach      unbounded  c
 
 One failure at a time, another node fit and its API server alive. A holder that is not fit hands over no sooner
-than 10 s after its take-over.
+than 10 s after its take-over. A later holder's route wins over a dead one by its MED where one router hears both;
+where they meet behind routers of different ASes (a leaf per rack) it takes --bgpASPathFence, or the dead route
+stands there until its own router notices.
 ";
     assert_eq!(outlook_table(&rows), expected);
 }
