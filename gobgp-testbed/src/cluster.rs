@@ -184,7 +184,7 @@ impl Cluster {
         self.etcd.thaw()?;
         self.unstack_etcd()?;
         for server in &mut self.servers {
-            server.restart()?;
+            server.run_with(&[])?;
             server.process()?.thaw()?;
         }
         for server in &self.servers {

@@ -42,6 +42,8 @@ pub struct ApiServer {
     service_account_public: String,
     port: u16,
     process: Option<Process>,
+    /// What it is told besides.
+    more: Vec<String>,
 }
 
 impl ApiServer {
@@ -60,6 +62,7 @@ impl ApiServer {
             service_account_public: pki.service_account_public.display().to_string(),
             port: PORT,
             process: None,
+            more: Vec::new(),
         };
         server.launch()?;
         Ok(server)
@@ -82,6 +85,7 @@ impl ApiServer {
                 "--authorization-mode=RBAC".to_owned(),
                 "--profiling=false".to_owned(),
             ]);
+            command.args(&self.more);
         })?;
         self.process = Some(process);
         Ok(())
@@ -143,6 +147,18 @@ impl ApiServer {
         self.kill();
         self.port = port;
         self.launch()
+    }
+
+    /// Has it run with these flags besides: killed and started again, where it does not.
+    ///
+    /// # Errors
+    /// As [`ApiServer::start`].
+    pub fn run_with(&mut self, more: &[&str]) -> Result<()> {
+        if self.more != more {
+            self.kill();
+            self.more = more.iter().map(|&flag| flag.to_owned()).collect();
+        }
+        self.restart()
     }
 
     /// Kills it.

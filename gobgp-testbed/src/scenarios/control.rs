@@ -73,7 +73,7 @@ pub(super) struct Control {
 
 /// How a command ended.
 #[derive(Debug, PartialEq, Eq)]
-struct Said {
+pub(super) struct Said {
     code: i32,
     out: String,
     err: String,
@@ -97,7 +97,7 @@ impl Control {
     }
 
     /// Runs it and expects that it succeeds with this one line.
-    fn order(&self, words: &[&str], line: &str) -> Result<()> {
+    pub(super) fn order(&self, words: &[&str], line: &str) -> Result<()> {
         let said = self.run(words)?;
         let expected = Said { code: 0, out: format!("{line}\n"), err: String::new() };
         ensure!(said == expected, "vipcast {words:?}: {said:?} instead of {expected:?}");
@@ -125,7 +125,7 @@ impl Control {
 }
 
 /// What stands for every time, port, term and version.
-const MASKED: &str = "*";
+pub(super) const MASKED: &str = "*";
 
 /// Masks what is another thing in each run.
 fn mask(value: &mut Value, at_most: Duration) -> Result<()> {
@@ -150,7 +150,7 @@ fn mask(value: &mut Value, at_most: Duration) -> Result<()> {
 }
 
 /// A peer as the document has it when its session is up.
-fn peer(kind: Kind, routes: &[&str]) -> Value {
+pub(super) fn peer(kind: Kind, routes: &[&str]) -> Value {
     json!({
         "peer": format!("{}:179", kind.address()),
         "description": null,
@@ -171,7 +171,7 @@ fn peer(kind: Kind, routes: &[&str]) -> Value {
 }
 
 /// Sets fields.
-fn with(mut value: Value, fields: Value) -> Value {
+pub(super) fn with(mut value: Value, fields: Value) -> Value {
     if let (Value::Object(all), Value::Object(fields)) = (&mut value, fields) {
         all.extend(fields);
     }
@@ -179,7 +179,7 @@ fn with(mut value: Value, fields: Value) -> Value {
 }
 
 /// A VIP as the document has it where these have it.
-fn vip(address: &str, to: &[Kind]) -> Value {
+pub(super) fn vip(address: &str, to: &[Kind]) -> Value {
     let told = |kind: &Kind| json!({"peer": format!("{}:179", kind.address()), "since": MASKED});
     json!({
         "address": address,
@@ -192,7 +192,7 @@ fn vip(address: &str, to: &[Kind]) -> Value {
 }
 
 /// A node without election, but for its peers, VIPs and events.
-fn anycast(node: &str) -> Value {
+pub(super) fn anycast(node: &str) -> Value {
     json!({
         "version": 1,
         "vipcast": MASKED,
@@ -209,7 +209,7 @@ fn anycast(node: &str) -> Value {
 }
 
 /// Takes the events out; their kinds and texts.
-fn take_events(document: &mut Value) -> Result<Vec<String>> {
+pub(super) fn take_events(document: &mut Value) -> Result<Vec<String>> {
     let events = document.as_object_mut().and_then(|fields| fields.remove("events")).context("no events")?;
     let events = events.as_array().context("events that are no list")?.iter();
     let text = |event: &Value| {

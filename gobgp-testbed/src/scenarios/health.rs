@@ -2,6 +2,7 @@
 
 mod anycast;
 mod claim;
+mod credentials;
 mod moves;
 mod start;
 
@@ -28,6 +29,11 @@ pub(super) const HEALTH: &[Scenario] = &[
         name: "40-certificate",
         shows: "a certificate of another authority or name, or no authority at all: named as a fault, not announced",
         run: Run::Cluster(anycast::certificate),
+    },
+    Scenario {
+        name: "40-credentials",
+        shows: "an API server that answers nobody unknown (401), or lets nobody see /readyz (403): the kubeconfig's credentials do",
+        run: Run::Cluster(credentials::shown),
     },
     Scenario {
         name: "40-unfit-claims-nothing",

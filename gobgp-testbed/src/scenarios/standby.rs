@@ -1,5 +1,7 @@
 //! Scenario 46: hot standby with BFD 50 ms × 3: how long the client hears nothing, and who serves it afterwards.
 
+mod planned;
+
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
@@ -27,6 +29,13 @@ pub(super) const STANDBY: &[Scenario] = &[
         name: "46-standby-frr",
         shows: "the same with FRR",
         run: Run::Cluster(|cluster| standby(cluster, Kind::Frr)),
+    },
+    Scenario {
+        name: "46-standby-handover",
+        shows: "the holder leaves and comes back, BIRD and FRR: no ping lost, one route at every moment, status of each node",
+        run: Run::Cluster(|cluster| {
+            [Kind::Bird, Kind::Frr].into_iter().try_for_each(|kind| planned::leave(cluster, kind))
+        }),
     },
     Scenario {
         name: "46-standby-fabric",
@@ -57,14 +66,7 @@ enum Blow {
 }
 
 fn standby(cluster: &mut Cluster, kind: Kind) -> Result<()> {
-    let neighbors = (1..=3).map(|node| Neighbor { bfd: Some(FAST), ..Neighbor::new(node_address(node)) }).collect();
-    let conf = Conf { hold: HOLD, keepalive: Some(KEEPALIVE), neighbors, ..Conf::new(kind) };
-    let router = cluster.site.router(kind, conf)?;
-    // The nodes' answers go back by BIRD's host whoever sent the question.
-    cluster.site.router_host(Kind::Bird)?;
-    cluster.site.lab.client_via(kind.number())?;
-    let mut field = Field { cluster, router, vipcasts: BTreeMap::new() };
-    (1..=3).try_for_each(|node| field.start(node))?;
+    let mut field = Field::build(cluster, kind)?;
     for blow in [Blow::Killed, Blow::CutOff, Blow::UplinkDead] {
         field.play(blow)?;
     }
@@ -77,7 +79,20 @@ struct Field<'a> {
     vipcasts: BTreeMap<u8, Rc<Process>>,
 }
 
-impl Field<'_> {
+impl<'a> Field<'a> {
+    /// Three nodes with BFD behind one router; n1 was first.
+    fn build(cluster: &'a mut Cluster, kind: Kind) -> Result<Self> {
+        let neighbors = (1..=3).map(|node| Neighbor { bfd: Some(FAST), ..Neighbor::new(node_address(node)) }).collect();
+        let conf = Conf { hold: HOLD, keepalive: Some(KEEPALIVE), neighbors, ..Conf::new(kind) };
+        let router = cluster.site.router(kind, conf)?;
+        // The nodes' answers go back by BIRD's host whoever sent the question.
+        cluster.site.router_host(Kind::Bird)?;
+        cluster.site.lab.client_via(kind.number())?;
+        let mut field = Self { cluster, router, vipcasts: BTreeMap::new() };
+        (1..=3).try_for_each(|node| field.start(node))?;
+        Ok(field)
+    }
+
     fn start(&mut self, node: u8) -> Result<()> {
         let kind = self.router.kind();
         let peer = peer_text(kind.address(), kind.asn(), false, FAST, "");

@@ -17,8 +17,8 @@ use crate::scenarios::SOON;
 const QUESTIONS: Duration = Duration::from_millis(2);
 /// 100 new connections a second.
 const VISITS: Duration = Duration::from_millis(10);
-/// So many questions lost, 20 ms, are a gap.
-const GAP: usize = 10;
+/// So many questions may be lost.
+const LOST: usize = 1;
 
 /// The client's pings and connections, in both families, and the servers on the nodes.
 pub(super) struct Crowd {
@@ -136,15 +136,14 @@ fn absence(stays: &[Stay], from: Duration) -> Option<(Duration, Duration)> {
 }
 
 impl Toll {
-    /// Fails where anyone who came was not served, or where there was a gap. One question lost is the aim, and the figure
-    /// tells; a busy machine may take longer to find out a neighbour's address. FRR takes an IPv6 route out of its kernel
-    /// before it puts another in its place (`42-control` shows it): who comes in between finds no route, and that is not
-    /// held against vipcast.
+    /// Fails where anyone who came was not served, or more than one question was lost. FRR takes an IPv6 route out of its
+    /// kernel before it puts another in its place (`42-control` shows it): who comes in between finds no route, and that
+    /// is not held against vipcast.
     pub(super) fn expect_none(&self, router: Kind) -> Result<()> {
         let excused = router == Kind::Frr && self.family == "IPv6";
         let failed: Vec<&Visit> = self.failed.iter().filter(|visit| !(excused && is_unreachable(visit))).collect();
         ensure!(failed.is_empty(), "{}: new connections failed: {failed:?}", self.family);
-        ensure!(self.lost <= GAP, "{}: {} of 500 questions a second were lost", self.family, self.lost);
+        ensure!(self.lost <= LOST, "{}: {} of 500 questions a second were lost", self.family, self.lost);
         Ok(())
     }
 }

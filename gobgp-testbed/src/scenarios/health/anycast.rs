@@ -105,7 +105,7 @@ fn last_resort(number: u8, best: bool) -> Path {
 }
 
 /// The default check, with the kubeconfig for its authority.
-fn with_own_check(cluster: &Cluster, number: u8, routers: &[&Router]) -> Result<Spec> {
+pub(super) fn with_own_check(cluster: &Cluster, number: u8, routers: &[&Router]) -> Result<Spec> {
     let spec = cluster.site.spec(number, routers).without(ADDRESS);
     Ok(spec.flag("k8sConfigPath", cluster.kubeconfig(number)?.display()))
 }
