@@ -17,6 +17,7 @@ use crate::bench::PATIENCE;
 use crate::cluster::Cluster;
 use crate::host::Host;
 use crate::lab::{Cut, Net, VIP, node_address};
+use crate::parts::bfd::Session;
 use crate::parts::probe::{Answer, Probe};
 use crate::parts::rib::Rib;
 use crate::parts::router::{Conf, Kind, Neighbor, Router};
@@ -135,6 +136,12 @@ impl<'a> Stage<'a> {
             (1..=3).try_for_each(|number| router.wait_established(node_address(number), PATIENCE))?;
         }
         let wanted = if self.contestant.standby { 3 } else { 1 };
+        // A session that is up has no BFD yet: until it has, only the next holder moves the traffic.
+        for router in self.routers.iter().filter(|_| self.contestant.standby) {
+            (1..=3).try_for_each(|number| {
+                router.wait_bfd(node_address(number), "up", PATIENCE, Session::is_up).map(drop)
+            })?;
+        }
         wait::until("the lease's holder to serve", PATIENCE, || {
             let lease = self.cluster.lease()?.context("there is no Lease")?;
             let leader: Option<u8> = lease.holder().strip_prefix('n').and_then(|number| number.parse().ok());
