@@ -115,7 +115,7 @@ fn what_others_say_moves_no_cursor() {
     let text = render(&status);
     assert_eq!(text.lines().count(), render(&example()).lines().count());
     assert_eq!(text.chars().find(|c| *c != '\n' && (c.is_control() || *c == '\u{202e}')), None);
-    assert_eq!(text.matches("n\\u{1b}[2J\\n9\\u{202e}").count(), 4);
+    assert_eq!(text.matches("n\\u{1b}[2J\\n9\\u{202e}").count(), 5, "{text}");
 }
 
 #[test]

@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 
 use super::anycast::with_own_check;
 use crate::cluster::Cluster;
+use crate::lab::node_address;
 use crate::parts::apiserver::PORT;
-use crate::parts::router::{Conf, Kind};
+use crate::parts::router::{Conf, Kind, Router};
 use crate::scenarios::SOON;
 use crate::scenarios::expect::wait_equal;
 use crate::site::PREFIX;
@@ -18,26 +19,23 @@ use crate::wait;
 const START: Duration = Duration::from_secs(60);
 /// Who may see `/readyz`: everybody, unless somebody changes it.
 const BINDING: &str = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/system:public-info-viewer";
+/// Whether an API server that starts makes it what it was.
+const AUTOUPDATE: &str = "/metadata/annotations/rbac.authorization.kubernetes.io~1autoupdate";
 
-/// n1's answers nobody unknown, n2's lets them see nothing. Both nodes serve with the kubeconfig's credentials; with an
+/// n1's API server answers nobody unknown, n2's lets them see nothing. Both nodes serve with the kubeconfig's credentials; with an
 /// authority alone neither does, and the log says why.
 pub(in crate::scenarios) fn shown(cluster: &mut Cluster) -> Result<()> {
     let bird = cluster.site.router(Kind::Bird, Conf { multipath: true, ..Conf::new(Kind::Bird) })?;
-    cluster.servers.first_mut().context("no API server")?.run_with(&["--anonymous-auth=false"])?;
-    let before = binding(cluster)?;
-    let mut known_only = before.clone();
-    *known_only.pointer_mut("/subjects").context("no subjects")? =
-        json!([{"kind": "Group", "apiGroup": "rbac.authorization.k8s.io", "name": "system:authenticated"}]);
-    replace(cluster, &known_only)?;
-    let played = serve(cluster, &bird);
+    let known = json!([{"kind": "Group", "apiGroup": "rbac.authorization.k8s.io", "name": "system:authenticated"}]);
+    let before = bind(cluster, &known, "false")?;
+    let server = cluster.servers.first_mut().context("no API server")?;
+    let played = server.run_with(&["--anonymous-auth=false"]).and_then(|()| serve(cluster, &bird));
     // For those that come after.
-    let mut now = binding(cluster)?;
-    *now.pointer_mut("/subjects").context("no subjects")? = before.pointer("/subjects").cloned().unwrap_or_default();
-    replace(cluster, &now)?;
+    bind(cluster, &before, "true")?;
     played
 }
 
-fn serve(cluster: &mut Cluster, bird: &crate::parts::router::Router) -> Result<()> {
+fn serve(cluster: &mut Cluster, bird: &Router) -> Result<()> {
     for (number, code) in [(1, "401"), (2, "403")] {
         let ask = ["-sk", "-o", "/dev/null", "-w", "%{http_code}", &format!("https://127.0.0.1:{PORT}/readyz")];
         wait::until(&format!("{code} for whoever asks n{number}'s API server"), START, || {
@@ -51,10 +49,7 @@ fn serve(cluster: &mut Cluster, bird: &crate::parts::router::Router) -> Result<(
         let unknown = unknown.flag("controlPlaneHealthCheckCAPath", cluster.pki.authority.display());
         let vipcast = cluster.site.vipcast(number, &unknown)?;
         vipcast.log().wait_line(vipcast.began(), &["unfit to serve", code], SOON)?;
-        ensure!(
-            bird.paths(PREFIX)?.iter().all(|path| path.next_hop != crate::lab::node_address(number)),
-            "it announces"
-        );
+        ensure!(bird.paths(PREFIX)?.iter().all(|path| path.next_hop != node_address(number)), "it announces");
         vipcast.kill();
         cluster.site.vipcast(number, &known)?;
         let nodes: Vec<u8> = (1..=number).collect();
@@ -63,14 +58,14 @@ fn serve(cluster: &mut Cluster, bird: &crate::parts::router::Router) -> Result<(
     Ok(())
 }
 
-fn binding(cluster: &Cluster) -> Result<Value> {
-    let (code, binding) = cluster.api(3)?.request("GET", BINDING, None)?;
+/// Binds these to the role; who were bound before.
+fn bind(cluster: &Cluster, subjects: &Value, autoupdate: &str) -> Result<Value> {
+    let api = cluster.api(3)?;
+    let (code, mut binding) = api.request("GET", BINDING, None)?;
     ensure!(code == 200, "GET {BINDING}: {code} {binding}");
-    Ok(binding)
-}
-
-fn replace(cluster: &Cluster, binding: &Value) -> Result<()> {
-    let (code, answer) = cluster.api(3)?.request("PUT", BINDING, Some(binding))?;
+    let before = std::mem::replace(binding.pointer_mut("/subjects").context("no subjects")?, subjects.clone());
+    *binding.pointer_mut(AUTOUPDATE).context("no autoupdate")? = json!(autoupdate);
+    let (code, answer) = api.request("PUT", BINDING, Some(&binding))?;
     ensure!(code == 200, "PUT {BINDING}: {code} {answer}");
-    Ok(())
+    Ok(before)
 }
