@@ -158,10 +158,11 @@ fn strict_json(text: &str) -> Result<(), Fault> {
     })
 }
 
-/// Whether one key is part of the other.
+/// Whether one key is part of the other. The whole document is not meant: nothing else is wrong because it lacks a key.
 fn related(one: &str, other: &str) -> bool {
     let part = |whole: &str, part: &str| {
-        part.strip_prefix(whole).is_some_and(|rest| rest.is_empty() || whole.is_empty() || rest.starts_with(['.', '[']))
+        part.strip_prefix(whole)
+            .is_some_and(|rest| rest.is_empty() || (!whole.is_empty() && rest.starts_with(['.', '['])))
     };
     part(one, other) || part(other, one)
 }

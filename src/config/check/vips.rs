@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use super::reader::Reader;
+use crate::config::Origin;
 use crate::config::options::{ADDRESS, Spec, VIP, VIP_SUBNET};
 use crate::config::scalar::decimal;
 use crate::vip::Vip;
@@ -36,6 +37,14 @@ pub(super) fn vips(r: &mut Reader<'_>) -> Option<Vec<Vip>> {
 /// The option the addresses are read from.
 fn source<'a>(r: &mut Reader<'a>) -> Option<(&'static Spec, &'a str)> {
     match (r.text(&ADDRESS), r.text(&VIP)) {
+        // A variable or flag of the older name counts before a file's word.
+        (Some(address), Some(vip)) if is_filed(r, &ADDRESS) && !is_filed(r, &VIP) => {
+            if address != vip {
+                let name = r.name(&VIP);
+                r.warn(&ADDRESS, format!("{address:?} is ignored, because {name} is given too"));
+            }
+            Some((&VIP, vip))
+        }
         (Some(address), Some(vip)) => {
             if address != vip {
                 let name = r.name(&ADDRESS);
@@ -50,6 +59,10 @@ fn source<'a>(r: &mut Reader<'a>) -> Option<(&'static Spec, &'a str)> {
             None
         }
     }
+}
+
+fn is_filed(r: &Reader<'_>, spec: &'static Spec) -> bool {
+    matches!(r.raw.get(spec).origin, Origin::File(_))
 }
 
 /// One virtual IP; the error fits after its text.

@@ -16,7 +16,7 @@ virtual IPs, and the peer of `--peerAddress` is one more.
 Every mistake is named with file, line, column and key, as in `/etc/vipcast.yaml:12:9 bgp.peers[0].as: …`, and all of them at
 once; what stands around it is never shown, as it may be a password. A key that is there twice is a mistake, and so is a
 second document, a tag, or a value in no quotes that goes on in the next line. Aliases and anchors work. A file has at most
-1 MiB and 50000 values, and nothing in it is nested deeper than 32 levels. It may hold passwords: let root alone read it.
+1 MiB and 20000 values, and nothing in it is nested deeper than 32 levels. It may hold passwords: let root alone read it.
 
 There are two forms.
 

@@ -12,8 +12,8 @@ use granit_parser::{ErrorKind, Event, Options, Parser, ScalarStyle, ScanError, S
 pub(super) const MAX_SIZE: usize = 1 << 20;
 /// How deep lists and mappings may stand in each other. Our own form needs seven.
 const MAX_DEPTH: usize = 32;
-/// How many values and keys there may be, those that aliases stand for included.
-const MAX_NODES: usize = 50_000;
+/// How many values and keys there may be, those that aliases stand for and anchors keep included.
+const MAX_NODES: usize = 20_000;
 
 /// A line and a column, both from 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -83,6 +83,15 @@ impl Node {
             Value::Null | Value::Scalar { .. } => 1,
             Value::List(items) => 1 + items.iter().map(Self::size).sum::<usize>(),
             Value::Map(entries) => 1 + entries.iter().map(|entry| 1 + entry.value.size()).sum::<usize>(),
+        }
+    }
+
+    /// How many lists and mappings stand in each other here.
+    fn depth(&self) -> usize {
+        match &self.value {
+            Value::Null | Value::Scalar { .. } => 0,
+            Value::List(items) => 1 + items.iter().map(Self::depth).max().unwrap_or_default(),
+            Value::Map(entries) => 1 + entries.iter().map(|entry| entry.value.depth()).max().unwrap_or_default(),
         }
     }
 }
@@ -191,6 +200,7 @@ impl Builder {
                 let named = self.anchors.get(&id).cloned();
                 let node = named.ok_or_else(|| fault(at, "has an alias within what it stands for"))?;
                 self.count(node.size(), at)?;
+                self.shallow(node.depth(), at)?;
                 self.add(node, 0)
             }
             Event::DocumentStart(..) if self.root.is_some() => {
@@ -205,14 +215,20 @@ impl Builder {
         if self.nodes > MAX_NODES { Err(fault(at, format!("has more than {MAX_NODES} values"))) } else { Ok(()) }
     }
 
+    /// Refuses so many levels more.
+    fn shallow(&self, more: usize, at: Position) -> Result<(), Fault> {
+        if self.open.len() + more <= MAX_DEPTH {
+            return Ok(());
+        }
+        Err(fault(at, format!("is nested deeper than {MAX_DEPTH} levels")))
+    }
+
     fn open(&mut self, node: Node, anchor: usize) -> Result<(), Fault> {
         // A mapping is no key, and is refused before it is built.
         if self.open.last().is_some_and(|open| open.key.is_none() && matches!(open.node.value, Value::Map(_))) {
             return Err(fault(node.at, "has a key that is a list or a mapping; expected text"));
         }
-        if self.open.len() >= MAX_DEPTH {
-            return Err(fault(node.at, format!("is nested deeper than {MAX_DEPTH} levels")));
-        }
+        self.shallow(1, node.at)?;
         self.open.push(Open { node, anchor, key: None });
         Ok(())
     }
@@ -221,6 +237,7 @@ impl Builder {
     fn add(&mut self, node: Node, anchor: usize) -> Result<(), Fault> {
         self.count(1, node.at)?;
         if anchor != 0 {
+            self.count(node.size(), node.at)?;
             self.anchors.insert(anchor, node.clone());
         }
         let Some(Open { node: Node { value, .. }, key, .. }) = self.open.last_mut() else {

@@ -91,6 +91,7 @@ static SECTIONS: &[Field] = &[
     option("interface", Form::Text, "interface"),
     option("apiPort", PORT, "port"),
     own("bgp", Form::Keys(&[BGP_KEYS]), "the BGP speaker; that it is there turns it on"),
+    own("provider", Form::Keys(&[PROVIDER]), "who says the peers instead of `bgp`"),
     own("election", Form::Keys(&[ELECTION]), "the lease; that it is there turns it on"),
     own("health", Form::Keys(&[HEALTH]), "the check of what is behind the virtual IPs"),
     own("node", Form::Keys(&[NODE]), "this node and its API"),
@@ -156,6 +157,8 @@ static BFD: &[Field] = &[
     setting("multiplier", number(3, 255), "bfd-multiplier"),
     setting("strict", Form::Switch, "bfd-strict"),
 ];
+
+static PROVIDER: &[Field] = &[option("annotations", Form::Text, "annotations")];
 
 static ELECTION: &[Field] = &[
     option("enabled", Form::Switch, "leaderElection"),

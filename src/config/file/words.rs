@@ -45,8 +45,12 @@ impl FileWords {
         list.push_str(text);
     }
 
+    /// Keeps a mistake, once: what all peers have is read with each of them.
     pub(super) fn mistake(&mut self, place: &Place, text: impl Into<String>) {
-        self.mistakes.push((place.clone(), text.into()));
+        let mistake = (place.clone(), text.into());
+        if !self.mistakes.contains(&mistake) {
+            self.mistakes.push(mistake);
+        }
     }
 
     pub(super) fn warn(&mut self, place: &Place, text: impl Into<String>) {

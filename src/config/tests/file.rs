@@ -69,6 +69,13 @@ fn peers_of_a_variable_take_the_place_of_the_files() {
 }
 
 #[test]
+fn the_older_name_of_a_virtual_ip_counts_before_the_file_too() {
+    let Checked { config, warnings } = layered(SMALL, &[], &[("vip_address", "10.88.0.44")]);
+    let said = "/f.yaml:3:8 vips[0]: \"10.88.0.40\" is ignored, because vip_address (--vip) is given too";
+    assert_eq!((config.vips, lines(&warnings)), (vec![Vip::new([10, 88, 0, 44].into())], vec![said.to_owned()]));
+}
+
+#[test]
 fn passwords_of_a_file_are_nowhere_shown() {
     let words = File::parse("/f.yaml", SMALL).unwrap().words("cp-1", None);
     let raw = raw(&[], &[]).with_file(words);

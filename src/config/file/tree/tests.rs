@@ -91,7 +91,12 @@ fn hostile_documents_end_early() {
         let aliases = vec![format!("*a{}", n - 1); 10].join(",");
         bomb.push_str(&format!("a{n}: &a{n} [{aliases}]\n"));
     }
-    assert_eq!(faults(&bomb)[0].2, "has more than 50000 values");
+    assert_eq!(faults(&bomb)[0].2, "has more than 20000 values");
+    let mut ladder = "a0: &a0 [[[[[[[[[[x]]]]]]]]]]\n".to_owned();
+    for n in 1..9 {
+        ladder.push_str(&format!("a{n}: &a{n} [[[[[[[[[[*a{}]]]]]]]]]]\n", n - 1));
+    }
+    assert_eq!(faults(&ladder), fault(4, 19, "is nested deeper than 32 levels"));
     assert_eq!(faults(&"a".repeat(MAX_SIZE + 1)), fault(1, 1, "is too large: 1 MiB is the most"));
 }
 

@@ -33,6 +33,7 @@ fn schema_and_program_agree() {
         with("log: {level: warn}"),
         with("apiPort: '6443'"),
         with("health: {enabled: false}"),
+        with("provider: {annotations: metal.equinix.com}"),
         with(
             "overrides: [{nodes: a, bgp: null}, {nodeSelector: {a: b}, vips: [10.0.0.1, {address: 10.0.0.2, med: 0}]}]",
         ),

@@ -3,7 +3,9 @@ use super::*;
 const EXAMPLE: &str = include_str!("../../../../docs/examples/config.yaml");
 
 /// A peer as plain values: name, AS, password, what it is called, BFD.
-fn shown(config: &Config) -> Vec<(String, Option<u32>, Option<String>, Option<String>, Option<BfdConfig>)> {
+type Plain = (String, Option<u32>, Option<String>, Option<String>, Option<BfdConfig>);
+
+fn shown(config: &Config) -> Vec<Plain> {
     let plain = |peer: &PeerConfig| {
         let password = peer.password.as_ref().map(|password| password.expose_secret().to_owned());
         (peer.name(), peer.asn, password, peer.description.clone(), peer.bfd)
@@ -169,10 +171,29 @@ fn what_is_wrong_together_has_the_place_too() {
         ["/f.yaml:6:67 bgp.peers[0].ttlSecurity: ttl-security and multihop exclude each other; leave multihop out, \
              ttl-security=N says how far away the peer may be",]
     );
+    let long = format!("bgp:\n  peerDefaults: {{password: {}}}\n", "x".repeat(81));
+    let said_once =
+        wrong("/f.yaml", &peers("[{address: 10.0.0.1, as: 1}, {address: 10.0.0.2, as: 1}]").replace("bgp:\n", &long));
+    assert_eq!(
+        said_once,
+        ["/f.yaml:5:28 bgp.peerDefaults.password: the password has 81 bytes; TCP-MD5 takes 80 at most"]
+    );
     let long = format!("[{{address: 10.0.0.1, as: 1, password: {}}}]", "x".repeat(81));
     assert_eq!(
         said(&long),
         ["/f.yaml:6:48 bgp.peers[0].password: the password has 81 bytes; TCP-MD5 takes 80 at most"]
+    );
+}
+
+#[test]
+fn a_key_that_lacks_hides_no_other_mistake() {
+    let said = wrong("/f.yaml", &SMALL.replace("kind: Config\n", "").replace("10.88.0.40", "x"));
+    assert_eq!(
+        said,
+        [
+            "/f.yaml:1:1: has no kind; expected \"Config\"",
+            "/f.yaml:2:8 vips[0]: \"x\" is not an IP address; DNS names are not supported yet",
+        ]
     );
 }
 
@@ -186,4 +207,11 @@ fn another_document_of_kubernetes_is_no_configuration() {
             "/f.yaml:2:7 kind: \"Pod\" is none; expected \"Config\"",
         ]
     );
+}
+
+/// Each row of the table means something: its option and its setting exist.
+#[test]
+fn the_table_names_what_there_is() {
+    let page = schema();
+    assert_eq!(page.matches("\"description\": \"\"").count(), 0, "a key has no description");
 }
