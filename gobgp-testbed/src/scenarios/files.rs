@@ -5,15 +5,18 @@ use std::path::PathBuf;
 use std::rc::Rc;
 
 use anyhow::{Context, Result, ensure};
+use serde_json::json;
 
 use super::SOON;
 use super::expect::{external, never_said, wait_equal, wait_paths};
 use super::{Run, Scenario};
+use crate::cluster::Cluster;
 use crate::host::Host;
 use crate::lab::{Net, VIP, node_address};
-use crate::parts::router::{Conf, Kind, Path, Router};
+use crate::parts::router::{Conf, Kind, Neighbor, Path, Router};
 use crate::parts::vipcast::Spec;
 use crate::site::{PREFIX, Site};
+use crate::wait;
 
 pub(super) const ALL: &[Scenario] = &[
     Scenario {
@@ -27,6 +30,11 @@ pub(super) const ALL: &[Scenario] = &[
         run: Run::Site(of_our_form),
     },
     Scenario {
+        name: "51-files-by-rack",
+        shows: "one file, two racks by the nodes' labels: each its own router and AS; a node waits until it has a label",
+        run: Run::Cluster(by_rack),
+    },
+    Scenario {
         name: "51-files-mistakes",
         shows: "what is wrong with a file: line, column and key of all of it at once, no password, nothing started",
         run: Run::Site(mistakes),
@@ -37,6 +45,9 @@ pub(super) const ALL: &[Scenario] = &[
 const PASSWORD: &str = "a,b:c;d e%f";
 /// One that it could.
 const PLAIN: &str = "Sesame";
+const NODES: &str = "/api/v1/nodes";
+/// The label that says in which rack a node is.
+const RACK: &str = "topology.kubernetes.io/rack";
 /// The VIP of the third node.
 const OTHER: &str = "10.88.0.41";
 
@@ -155,6 +166,44 @@ fn of_our_form(site: &mut Site) -> Result<()> {
         "node 3 has both VIPs"
     );
     Ok(())
+}
+
+fn racks() -> String {
+    format!(
+        "apiVersion: vipcast.io/v1alpha1\nkind: Config\nvips: [{VIP}]\ninterface: lo\nhealth: {{enabled: false}}\nbgp: \
+         {{localAS: 65000, holdTimeSeconds: 9}}\noverrides:\n- nodeSelector: {{{RACK}: r1}}\n  bgp: {{peers: [{{address: \
+         10.77.0.1, as: 65001}}]}}\n- nodeSelector: {{{RACK}: r2}}\n  bgp: {{localAS: 65100, peers: [{{address: \
+         10.77.0.2, as: 65002}}]}}\n"
+    )
+}
+
+fn by_rack(cluster: &mut Cluster) -> Result<()> {
+    let gobgpd = cluster.site.router(Kind::Gobgpd, Conf::new(Kind::Gobgpd))?;
+    let neighbors = vec![Neighbor { asn: 65100, ..Neighbor::new(node_address(2)) }];
+    let bird = cluster.site.router(Kind::Bird, Conf { neighbors, ..Conf::new(Kind::Bird) })?;
+    let mut vipcasts = Vec::new();
+    for number in 1..=2 {
+        let path = write(cluster.site.node(number)?, "vipcast.yaml", &racks())?;
+        let spec = Spec::manager()
+            .flag("config-file", path.display())
+            .flag("nodeName", format!("n{number}"))
+            .flag("k8sConfigPath", cluster.kubeconfig(number)?.display());
+        vipcasts.push(cluster.site.vipcast(number, &spec)?);
+    }
+    for vipcast in &vipcasts {
+        wait::until("a node without a label to wait", SOON, || {
+            ensure!(vipcast.said().contains("waiting to start: "), "it said\n{}", vipcast.said());
+            Ok(())
+        })?;
+    }
+    for (name, rack) in [("n1", "r1"), ("n2", "r2")] {
+        let node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": {RACK: rack}}});
+        cluster.api(3)?.create(NODES, &node)?;
+    }
+    let seen = wait_paths(&gobgpd, PREFIX, &[external(node_address(1), None)])
+        .and_then(|()| wait_paths(&bird, PREFIX, &[Path { as_path: vec![65100], ..external(node_address(2), None) }]));
+    ["n1", "n2"].iter().try_for_each(|name| cluster.api(3)?.delete(&format!("{NODES}/{name}")))?;
+    seen
 }
 
 /// A file's name and text, and what is wrong with it, each line behind the file's name.
