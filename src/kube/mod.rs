@@ -9,6 +9,7 @@ mod credentials;
 mod endpoints;
 mod fault;
 mod follow;
+mod https;
 #[cfg(test)]
 pub(crate) mod mock;
 pub mod rights;
@@ -19,4 +20,5 @@ pub use credentials::CredentialsError;
 pub use endpoints::{Endpoint, Endpoints, Keeper, Settings};
 pub use fault::{CallError, Refusal};
 pub use follow::{Follow, Scope, Seen, Select};
+pub use https::{Https, HttpsAnswer, HttpsError, HttpsRequest};
 pub use route::Route;
