@@ -4,6 +4,7 @@ mod chronicle;
 mod cordon;
 mod desk;
 mod draining;
+mod elastic;
 mod fitness;
 mod live;
 mod passwords;
@@ -20,7 +21,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use crate::announce::Announcer;
+use crate::announce::{Announcer, Moves};
 use crate::bgp::{Speaker, SpeakerHandle};
 use crate::clock::now;
 use crate::config::{Config, PeerConfig};
@@ -160,7 +161,9 @@ async fn build(config: Config, stations: &mut Stations) -> Result<Node, Error> {
         addresses.leftovers(&vips.iter().copied().collect()).await?.into_iter().map(Vip::new).collect();
     let peers: Vec<IpAddr> = config.bgp.peers.iter().filter_map(|peer| peer.host.address()).collect();
     let identity = Identity::find(&peers, &addresses.all().await?, &vips);
-    let id = config.bgp.router_id.or_else(|| router_id(identity)).ok_or(Error::NoRouterId)?;
+    // Where there are no sessions nobody sees it.
+    let unseen = config.eip.as_ref().map(|_| Ipv4Addr::LOCALHOST);
+    let id = config.bgp.router_id.or_else(|| router_id(identity)).or(unseen).ok_or(Error::NoRouterId)?;
     announce_start(&config, addresses.interface(), id);
 
     let (facts, facts_rx) = watch::channel(standing::facts(&config));
@@ -169,6 +172,7 @@ async fn build(config: Config, stations: &mut Stations) -> Result<Node, Error> {
     let failures = announcer.failures();
     stations.spawn("the announcer", async move { announcer.run().await.map_err(Error::Io) });
     stations.spawn(SPEAKER, async move { speaker.run(routes).await.map_err(Error::Bgp) });
+    let moves = config.eip.clone().map(|metal| elastic::start(stations, metal, &facts, &bound));
     let files = passwords::Files::of(&config);
     if !files.is_empty() {
         stations.spawn("the watch over password files", passwords::follow(files, handle.clone()));
@@ -180,7 +184,7 @@ async fn build(config: Config, stations: &mut Stations) -> Result<Node, Error> {
         stations
             .spawn("the watch over hold times", speaking::warn_of_long_holds(handle.status(), lease.clone(), &config));
         let (bound, peers, condition) = (bound.clone(), handle.status(), condition.clone());
-        let announcements = standing::Announcements { condition, bound, peers };
+        let announcements = standing::Announcements { condition, bound, peers, moves: moves.clone() };
         standing::stand(stations, &config, lease, facts.clone(), announcements)
     });
     let fail_open = config.health.as_ref().is_some_and(|check| check.fail_open);
@@ -188,9 +192,17 @@ async fn build(config: Config, stations: &mut Stations) -> Result<Node, Error> {
     stations.spawn("draining", draining::carry_out(switch.drains(), handle.clone(), drained));
     cordon::watch(stations, &config, switch.drains());
     let leadership = lease.as_ref().map(Lease::election);
-    let ends = Ends { leadership, condition, health, failures, facts: facts.subscribe(), bound: bound.clone() };
+    let ends = Ends {
+        leadership,
+        condition,
+        health,
+        failures,
+        facts: facts.subscribe(),
+        bound: bound.clone(),
+        moves: moves.clone(),
+    };
     open_desk(&config, stations, ends, &handle, switch);
-    Ok(Node { facts, bound, speaker: handle, lease, gate })
+    Ok(Node { facts, bound, speaker: handle, lease, gate, moves })
 }
 
 /// What the control socket reads beside the speaker.
@@ -201,11 +213,12 @@ struct Ends {
     failures: watch::Receiver<BTreeMap<Vip, String>>,
     facts: watch::Receiver<Facts>,
     bound: watch::Receiver<BTreeSet<Vip>>,
+    moves: Option<watch::Receiver<Moves>>,
 }
 
 /// Keeps the chronicle and answers on the control socket.
 fn open_desk(config: &Config, stations: &mut Stations, ends: Ends, speaker: &SpeakerHandle, switch: Switch) {
-    let Ends { leadership, condition, health, failures, facts, bound } = ends;
+    let Ends { leadership, condition, health, failures, facts, bound, moves } = ends;
     let drains = switch.drains().subscribe();
     let sources = chronicle::Sources {
         election: leadership.clone(),
@@ -227,6 +240,7 @@ fn open_desk(config: &Config, stations: &mut Stations, ends: Ends, speaker: &Spe
         failures,
         facts,
         bound,
+        moves,
         speaker: speaker.clone(),
         descriptions: speaking::descriptions(config),
         drains,

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use super::chronicle::{Chronicle, Election};
 use super::draining::{Drains, Switch};
 use super::report::{Elected, Known, report};
+use crate::announce::Moves;
 use crate::bgp::{PeerKey, SpeakerHandle};
 use crate::clock::now;
 use crate::control::Node;
@@ -31,6 +32,8 @@ pub(super) struct Desk {
     pub(super) failures: watch::Receiver<BTreeMap<Vip, String>>,
     pub(super) facts: watch::Receiver<Facts>,
     pub(super) bound: watch::Receiver<BTreeSet<Vip>>,
+    /// Where Elastic IPs take the place of peers.
+    pub(super) moves: Option<watch::Receiver<Moves>>,
     pub(super) speaker: SpeakerHandle,
     pub(super) descriptions: BTreeMap<PeerKey, String>,
     pub(super) drains: watch::Receiver<Drains>,
@@ -57,6 +60,7 @@ impl Node for Desk {
             failures: self.failures.borrow().clone(),
             facts: self.facts.borrow().clone(),
             bound: self.bound.borrow().clone(),
+            moves: self.moves.as_ref().map(|moves| moves.borrow().clone()),
             peers: &peers,
             descriptions: &self.descriptions,
             drains: self.drains.borrow().clone(),

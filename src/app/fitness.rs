@@ -13,7 +13,7 @@ use crate::clock::{Timer, now};
 use crate::config::{Config, HealthConfig, HealthTarget};
 use crate::election;
 use crate::election::Condition;
-use crate::health::{Ask, Fitness, Health, Heard, Outcome, Rules, Sessions, probe};
+use crate::health::{Ask, Fitness, Health, Heard, Hearing, Outcome, Rules, Sessions, probe};
 use crate::kube::{Asker, Question, Trouble};
 use crate::net::{LinkWatch, Links, Owners};
 use crate::time::{Instant, Said};
@@ -39,6 +39,7 @@ pub(super) fn watch(
         links: links_rx,
         drained,
         roads,
+        needs_routers: config.eip.is_none(),
         published: Published::default(),
         condition: condition_tx,
     };
@@ -93,6 +94,8 @@ struct Join {
     links: watch::Receiver<Links>,
     drained: watch::Receiver<bool>,
     roads: Roads,
+    /// Whether a router must hear this node; an Elastic IP needs none.
+    needs_routers: bool,
     published: Published,
     condition: watch::Sender<Condition>,
 }
@@ -105,7 +108,7 @@ impl Join {
             let established = established(&self.peers.borrow_and_update());
             self.roads.learn(&established).await;
             heard.see(now(), &self.roads.sessions(&established, &self.links.borrow_and_update()));
-            let hearing = heard.hearing(now());
+            let hearing = if self.needs_routers { heard.hearing(now()) } else { Hearing::Heard };
             let drained = *self.drained.borrow_and_update();
             let fitness = Fitness::join(&self.health.borrow_and_update(), hearing, drained);
             self.publish(fitness);

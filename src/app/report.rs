@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::chronicle::Chronicle;
 use super::draining::Drains;
+use crate::announce::Moves;
 use crate::bgp::{PeerKey, PeerStatus, Said, bfd};
 use crate::control::status::{self, Announced, LastHolder, Mode, Role, Since, Status, Unsendable, VERSION, seconds};
 use crate::control::wall::{Moment, Utc};
@@ -29,6 +30,8 @@ pub(super) struct Known<'a> {
     pub(super) failures: BTreeMap<Vip, String>,
     pub(super) facts: Facts,
     pub(super) bound: BTreeSet<Vip>,
+    /// Where Elastic IPs take the place of peers: what is known of them.
+    pub(super) moves: Option<Moves>,
     pub(super) peers: &'a BTreeMap<PeerKey, PeerStatus>,
     /// What their operator calls them.
     pub(super) descriptions: &'a BTreeMap<PeerKey, String>,
@@ -127,6 +130,12 @@ fn missing(known: &Known<'_>, vip: &Vip, bound: bool) -> Option<String> {
             Some(error) => format!("failed to bind it here: {error}"),
             None => "it is being bound".to_owned(),
         });
+    }
+    if let Some(moves) = &known.moves {
+        let moved = moves.get(vip).cloned().unwrap_or_default();
+        let is_here = moved.here == Some(true);
+        let failed = moved.failure.map(|error| format!("failed to {error}"));
+        return failed.or_else(|| (!is_here).then(|| "the Elastic IP is being assigned to this device".to_owned()));
     }
     let route = vip.network();
     let why = |key: &PeerKey, peer: &PeerStatus| {

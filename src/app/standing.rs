@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use super::Error;
 use super::speaking;
 use super::stations::{Lease, Stations};
+use crate::announce::Moves;
 use crate::bgp::{PeerKey, PeerStatus};
 use crate::clock::now;
 use crate::config::{Config, LeaseConfig};
@@ -33,6 +34,8 @@ pub(super) struct Announcements {
     pub(super) bound: watch::Receiver<BTreeSet<Vip>>,
     /// The peers.
     pub(super) peers: watch::Receiver<BTreeMap<PeerKey, PeerStatus>>,
+    /// Elastic IPs, where they take the place of peers.
+    pub(super) moves: Option<watch::Receiver<Moves>>,
 }
 
 /// Without election: who is fit announces. Aborting it ends the flow from the fitness to the facts.
@@ -167,7 +170,10 @@ async fn tell_announced(
     loop {
         let term = {
             let (facts, bound) = (facts.borrow_and_update(), announcements.bound.borrow_and_update());
-            announced_in(&facts, &bound, &announcements.peers.borrow_and_update())
+            match &mut announcements.moves {
+                None => announced_in(&facts, &bound, &announcements.peers.borrow_and_update()),
+                Some(moves) => moved_in(&facts, &bound, &moves.borrow_and_update()),
+            }
         };
         // Once is enough: what befalls a session later is no matter of the handover.
         announced.send_if_modified(|known| {
@@ -179,6 +185,7 @@ async fn tell_announced(
             more = facts.changed() => more,
             more = announcements.bound.changed() => more,
             more = announcements.peers.changed() => more,
+            more = changed(&mut announcements.moves) => more,
         };
         if more.is_err() {
             return Ok(());
@@ -197,6 +204,20 @@ fn announced_in(facts: &Facts, bound: &BTreeSet<Vip>, peers: &BTreeMap<PeerKey, 
     let is_told =
         up.iter().any(|status| has_all(status)) && up.iter().all(|status| has_all(status) || takes_none(status));
     (is_told && facts.vips.iter().all(|vip| bound.contains(vip))).then_some(term)
+}
+
+/// The term in which all VIPs are bound, and assigned to this device.
+fn moved_in(facts: &Facts, bound: &BTreeSet<Vip>, moves: &Moves) -> Option<u64> {
+    let Standing::Holder { term, .. } = facts.standing else { return None };
+    let is_here = |vip| bound.contains(vip) && moves.get(vip).is_some_and(|moved| moved.here == Some(true));
+    facts.vips.iter().all(is_here).then_some(term)
+}
+
+async fn changed(moves: &mut Option<watch::Receiver<Moves>>) -> Result<(), watch::error::RecvError> {
+    match moves {
+        Some(moves) => moves.changed().await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Ends with the election.

@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 
 use super::Error;
 use super::chronicle::Election;
+use crate::announce::Moves;
 use crate::bgp::SpeakerHandle;
 use crate::clock::{now, sleep_until};
 use crate::election::story::Story;
@@ -26,6 +27,8 @@ const GOODBYE: Duration = Duration::from_millis(1500);
 const UNBIND: Duration = Duration::from_millis(500);
 /// And for each of them: the kernel goes through all that are there.
 const UNBIND_EACH: Duration = Duration::from_millis(2);
+/// How long giving up Elastic IPs may take after the lease is released, where no successor has taken them already.
+const GIVE_UP: Duration = Duration::from_secs(4);
 /// How long releasing the lease may take after that; a lease not released expires by itself.
 const RELEASE: Duration = Duration::from_secs(2);
 /// How long the stations may take to end after all that.
@@ -79,6 +82,8 @@ pub(super) struct Node {
     pub(super) lease: Option<Lease>,
     /// Without election: aborting it ends the flow from this node's fitness to the facts.
     pub(super) gate: Option<tokio::task::AbortHandle>,
+    /// Where Elastic IPs take the place of BGP: what is known of them.
+    pub(super) moves: Option<watch::Receiver<Moves>>,
 }
 
 /// The election, as far as leaving is concerned.
@@ -141,6 +146,13 @@ impl Node {
         }
         if let Some(lease) = self.lease {
             lease.releaser.release(now() + RELEASE).await;
+        }
+        // The next holder need not wait for it: it takes the address from whoever has it.
+        if let Some(moves) = &mut self.moves {
+            tokio::select! {
+                _ = moves.wait_for(|moves| moves.values().all(|moved| moved.here == Some(false))) => {}
+                () = sleep_until(now() + GIVE_UP) => tracing::warn!("leaving an Elastic IP behind: giving it up took too long"),
+            }
         }
     }
 }

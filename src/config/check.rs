@@ -6,6 +6,7 @@ mod effects;
 mod fences;
 mod health;
 mod lease;
+mod metal;
 mod next_hops;
 mod passwords;
 mod peers;
@@ -83,9 +84,11 @@ fn assemble(r: &mut Reader<'_>, command: Command) -> Option<Config> {
     let election = lease::lease(r);
     let health = health::health(r, api_port, vips.as_deref().unwrap_or_default());
     let vip_options = tuning::vips(r, vips.as_deref());
-    let provider = provided::provider(r);
+    let annotations = provided::annotations(r);
     let bgp = bgp::bgp(r, vips.as_deref().unwrap_or_default(), vip_options.as_ref());
     let node_name = node_name(r);
+    let metal = metal::metal(r, node_name.as_deref());
+    let eip = metal::eip(r, metal.as_ref(), election.as_ref());
     let kubeconfig = PathBuf::from(r.text(&KUBECONFIG)?);
     let control_socket = control::socket(r);
     let drain_on_cordon = r.switch(&DRAIN_ON_CORDON);
@@ -97,7 +100,8 @@ fn assemble(r: &mut Reader<'_>, command: Command) -> Option<Config> {
         interface: interface?,
         api_port: u16::try_from(api_port?).ok()?,
         bgp: bgp?,
-        provider: provider?,
+        provider: provided::provider(annotations?, metal?, eip.is_some()),
+        eip,
         depends_on_labels: r.raw.file().is_some_and(|file| file.depends_on_labels),
         election: election?,
         health: health?,
@@ -120,11 +124,11 @@ fn modes(r: &mut Reader<'_>, command: Command) {
         (&SERVICES, "Services of type LoadBalancer"),
     ];
     for (spec, what) in refused {
-        if r.switch(spec) == Some(true) {
+        if r.switch(spec) == Some(true) && !metal::is_instead_of(r, spec) {
             r.mistake(spec, format!("{what}: not built yet, only the control plane over BGP is; turn it off"));
         }
     }
-    if r.switch(&BGP) == Some(false) {
+    if r.switch(&BGP) == Some(false) && !metal::is_eip(r) {
         let text = match command {
             Command::Manager => "no mode is on, and BGP is the only one built so far; add --bgp",
             Command::Start => "raft among listed peers, as `start` ran it in old kube-vip, is not supported; add --bgp",

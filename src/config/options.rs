@@ -42,6 +42,8 @@ pub enum Group {
     Health,
     /// Who we are and where the API is.
     Node,
+    /// The cloud that tells a node how to speak BGP, or moves the address.
+    Metal,
     /// Logs.
     Log,
     /// What kube-vip has and vipcast refuses so far.
@@ -50,8 +52,8 @@ pub enum Group {
 
 impl Group {
     /// All, in the order they are shown.
-    pub const ALL: [Self; 7] =
-        [Self::Vip, Self::Bgp, Self::Election, Self::Health, Self::Node, Self::Log, Self::NotBuilt];
+    pub const ALL: [Self; 8] =
+        [Self::Vip, Self::Bgp, Self::Election, Self::Health, Self::Node, Self::Metal, Self::Log, Self::NotBuilt];
 
     /// The heading.
     #[must_use]
@@ -62,6 +64,7 @@ impl Group {
             Self::Election => "Leader election",
             Self::Health => "Health check",
             Self::Node => "Node and Kubernetes",
+            Self::Metal => "Equinix Metal, formerly Packet",
             Self::Log => "Logs",
             Self::NotBuilt => "Of kube-vip, not built yet: refused when on",
         }
@@ -240,6 +243,29 @@ options! {
             .default("/run/vipcast/vipcast.sock");
         DRAIN_ON_CORDON = switch("drainOnCordon", &["drain_on_cordon"],
             "drain while this node is cordoned; needs to get nodes from the API");
+    }
+    Metal {
+        METAL = switch("metal", &["vip_packet"],
+            "ask Equinix Metal's API: with --bgp for this node's BGP neighbours, else to point the virtual IPs at the holder \
+             (Elastic IP)").alias(&["packet"]);
+        METAL_KEY = secret("metalKey", &["metal_key"], "TOKEN",
+            "the API's token; else --metalKeyFile, else --provider-config, else --metalAuthToken").alias(&["packetKey"]);
+        METAL_KEY_FILE = value("metalKeyFile", &["metal_key_file"], "PATH",
+            "file that holds the token; keeps it out of the process list");
+        METAL_AUTH_TOKEN = secret("metalAuthToken", &["PACKET_AUTH_TOKEN"], "TOKEN",
+            "the token where nothing else says it: the variable is that of the vendor's own programs");
+        METAL_PROJECT = value("metalProject", &["vip_packetproject"], "NAME",
+            "name of the project, where its ID is not given").alias(&["packetProject"]);
+        METAL_PROJECT_ID = value("metalProjectID", &["vip_packetprojectid"], "UUID",
+            "ID of the project; else the one in --provider-config").alias(&["metalrojectID", "packetProjectID"]);
+        PROVIDER_CONFIG = value("provider-config", &["provider_config"], "PATH",
+            "JSON file with apiKey and projectId, as the vendor's cloud controller manager reads it");
+        METAL_DEVICE = value("metalDevice", &["metal_device"], "NAME|UUID",
+            "this node's device at the API; without it the one with this node's or this host's name");
+        METAL_API = value("metalAPI", &["metal_api"], "URL", "base of the API's URLs, https only")
+            .default("https://api.equinix.com/metal/v1");
+        METAL_CA = value("metalCA", &["metal_ca"], "PATH",
+            "one more authority that may sign the API's certificate, as a proxy has it; those of the web are built in");
     }
     Log {
         LOG = value("log", &["vip_loglevel"], "LEVEL",

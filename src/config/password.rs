@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use secrecy::SecretString;
 
 use super::items::{self, Of};
-use super::options::{BGP_PEER_OPTIONS, PEER_PASS_FILE};
+use super::options::{BGP_PEER_OPTIONS, METAL_KEY_FILE, PEER_PASS_FILE, PROVIDER_CONFIG};
 use super::peer::password_rules;
 use super::settings::Setting;
 use super::{FileWords, RawConfig};
@@ -39,11 +39,11 @@ impl FilePassword {
     }
 }
 
-/// The password files that are named, for [`super::Facts::password_files`].
+/// The files with passwords or tokens that are named, for [`super::Facts::password_files`].
 #[must_use]
 pub fn password_files(raw: &RawConfig) -> Vec<PathBuf> {
-    let single = raw.get(&PEER_PASS_FILE).text;
-    let single = [single].into_iter().filter(|path| !path.is_empty()).map(PathBuf::from);
+    let single = [&PEER_PASS_FILE, &METAL_KEY_FILE, &PROVIDER_CONFIG].map(|spec| raw.get(spec).text);
+    let single = single.into_iter().filter(|path| !path.is_empty()).map(PathBuf::from);
     let (items, _) = items::parse(raw.get(&BGP_PEER_OPTIONS).text, Of::Peers);
     let listed = items.into_iter().flat_map(|item| item.settings.into_values()).filter_map(|setting| match setting {
         Setting::PasswordFile(path) => Some(path),

@@ -5,6 +5,8 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use secrecy::{ExposeSecret as _, SecretString};
 
+use super::MetalConfig;
+
 /// Who tells this node how to speak BGP.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ProviderConfig {
@@ -13,6 +15,8 @@ pub enum ProviderConfig {
         /// What stands before the slash in their keys.
         prefix: String,
     },
+    /// The API of Equinix Metal.
+    Metal(MetalConfig),
 }
 
 /// What a provider says. It counts before file, flags and variables.

@@ -14,6 +14,7 @@ mod control;
 mod fences;
 mod file;
 mod health;
+mod metal;
 mod mistakes;
 mod provided;
 mod timings;

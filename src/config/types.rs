@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use super::{HealthConfig, Learned, ProviderConfig};
+use super::{HealthConfig, Learned, MetalConfig, ProviderConfig};
 use crate::vip::{Attributes, Vip};
 
 /// Everything the daemon needs to know, checked.
@@ -28,6 +28,9 @@ pub struct Config {
     pub bgp: BgpConfig,
     /// Who says the peers while running; `None`: the words.
     pub provider: Option<ProviderConfig>,
+    /// Whose API points the virtual IPs at the holder of the lease, in place of BGP; then there are no peers, and always an
+    /// election.
+    pub eip: Option<MetalConfig>,
     /// Whether something of it hangs on this node's labels.
     pub depends_on_labels: bool,
     /// The election; `None`: every node announces.

@@ -1,4 +1,4 @@
-//! Who tells this node how to speak BGP while it runs, and what else its Node object says.
+//! Who tells this node how to speak BGP while it runs, and what else its Node object says; and who moves an address.
 //!
 //! Each [`Provider`] runs for as long as the process does and publishes on one board: what is complete and good, which
 //! stays until something better comes, and what is wrong or missing meanwhile.
@@ -7,6 +7,7 @@ pub mod annotations;
 mod base64;
 #[cfg(feature = "daemon")]
 mod board;
+pub mod metal;
 #[cfg(feature = "daemon")]
 mod node;
 
@@ -22,6 +23,8 @@ use {crate::config::Config, board::Board, node::Follower, std::future::Future};
 enum Provider {
     /// This node's Node object: its annotations, its labels or both.
     Node(Follower),
+    /// The API of Equinix Metal.
+    Metal(metal::Follower),
 }
 
 #[cfg(feature = "daemon")]
@@ -29,6 +32,7 @@ impl Provider {
     async fn run(self, board: Board) {
         match self {
             Self::Node(follower) => follower.run(board).await,
+            Self::Metal(follower) => follower.run(board).await,
         }
     }
 }
@@ -38,7 +42,8 @@ impl Provider {
 #[cfg(feature = "daemon")]
 pub fn watch(config: &Config) -> (impl Future<Output = ()> + Send + use<>, Watched) {
     let (board, watched) = Board::new();
-    let providers = [Follower::new(config).map(Provider::Node)];
+    let metal = metal::Follower::new(config).map(Provider::Metal);
+    let providers = [Follower::new(config).map(Provider::Node), metal];
     let running = providers.into_iter().flatten().map(move |provider| provider.run(board.clone()));
     let running = futures::future::join_all(running.collect::<Vec<_>>());
     let run = async {

@@ -43,7 +43,10 @@ pub(super) struct Follower {
 impl Follower {
     /// `None`: nothing of the configuration hangs on it.
     pub(super) fn new(config: &Config) -> Option<Self> {
-        let prefix = config.provider.as_ref().map(|ProviderConfig::Annotations { prefix }| prefix.clone());
+        let prefix = match &config.provider {
+            Some(ProviderConfig::Annotations { prefix }) => Some(prefix.clone()),
+            Some(ProviderConfig::Metal(_)) | None => None,
+        };
         if prefix.is_none() && !config.depends_on_labels {
             return None;
         }

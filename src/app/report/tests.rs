@@ -78,6 +78,7 @@ impl Node {
             failures: self.failures,
             facts,
             bound: self.bound,
+            moves: None,
             peers: &self.peers,
             descriptions: &descriptions,
             drains: self.drains,

@@ -2,13 +2,16 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use super::metal;
 use super::peers::{Candidate, OWN, unfit};
 use super::reader::Reader;
 use crate::config::mpbgp::MpBgp;
-use crate::config::options::{ANNOTATIONS, BGP_PEERS, LOCAL_AS, PEER_ADDRESS, ROUTER_ID, SOURCE_IF, SOURCE_IP, Spec};
+use crate::config::options::{
+    ANNOTATIONS, BGP_PEERS, LOCAL_AS, METAL, PEER_ADDRESS, ROUTER_ID, SOURCE_IF, SOURCE_IP, Spec,
+};
 use crate::config::peer::BGP_PORT;
 use crate::config::scalar::is_dns_subdomain;
-use crate::config::{Hops, PeerConfig, PeerHost, Provided, ProvidedPeer, ProviderConfig};
+use crate::config::{Hops, MetalConfig, PeerConfig, PeerHost, Provided, ProvidedPeer, ProviderConfig};
 use crate::vip::Vip;
 
 /// How far the provider is.
@@ -24,11 +27,13 @@ pub(super) enum State<'a> {
 
 /// The option that turns the provider on; `None`: there is no provider.
 pub(super) fn spec(r: &Reader<'_>) -> Option<&'static Spec> {
-    r.text(&ANNOTATIONS).map(|_| &ANNOTATIONS)
+    if metal::is_on(r) { Some(&METAL) } else { r.text(&ANNOTATIONS).map(|_| &ANNOTATIONS) }
 }
 
 pub(super) fn state<'a>(r: &Reader<'a>) -> State<'a> {
     match (spec(r), &r.facts.provided) {
+        // No session is wanted at all.
+        _ if metal::is_eip(r) => State::Awaited,
         (None, _) if r.raw.file().is_some_and(|file| file.awaits_labels) => State::Awaited,
         (None, _) => State::None,
         (Some(_), None) => State::Awaited,
@@ -36,9 +41,23 @@ pub(super) fn state<'a>(r: &Reader<'a>) -> State<'a> {
     }
 }
 
-/// The provider; `Some(None)` without one, `None` where it is wrong.
-pub(super) fn provider(r: &mut Reader<'_>) -> Option<Option<ProviderConfig>> {
+/// Who tells this node how to speak BGP. An Elastic IP needs nobody to.
+pub(super) fn provider(
+    annotations: Option<ProviderConfig>,
+    metal: Option<MetalConfig>,
+    is_eip: bool,
+) -> Option<ProviderConfig> {
+    annotations.or(metal.map(ProviderConfig::Metal)).filter(|_| !is_eip)
+}
+
+/// The node's annotations; `Some(None)` without them, `None` where their prefix is wrong.
+pub(super) fn annotations(r: &mut Reader<'_>) -> Option<Option<ProviderConfig>> {
     let Some(prefix) = r.text(&ANNOTATIONS) else { return Some(None) };
+    if metal::is_on(r) {
+        let metal = r.name(&METAL);
+        r.mistake(&ANNOTATIONS, format!("{prefix:?} is given together with {metal}; give one of them"));
+        return None;
+    }
     // As Kubernetes looks at keys of annotations: in lower case.
     if is_dns_subdomain(&prefix.to_ascii_lowercase()) {
         return Some(Some(ProviderConfig::Annotations { prefix: prefix.to_owned() }));
@@ -84,7 +103,11 @@ pub(super) fn instead_of_peers(r: &mut Reader<'_>) {
     let provider = r.name(spec);
     for given in [&BGP_PEERS, &PEER_ADDRESS] {
         if r.text(given).is_some() {
-            r.warn(given, format!("is not used: the peers are those of {provider}"));
+            let text = match metal::is_eip(r) {
+                true => format!("has no effect: with {provider} and without --bgp there are no sessions"),
+                false => format!("is not used: the peers are those of {provider}"),
+            };
+            r.warn(given, text);
         }
     }
     if let Some((place, _)) = r.raw.file().and_then(|file| file.peers.as_ref()) {
