@@ -60,6 +60,7 @@ fn command(words: &[String]) -> Result<ExitCode> {
         ["clean"] => run::clean()?,
         // The testbed's own helpers, run by itself.
         ["healthz", orders] => parts::healthz::helper(orders)?,
+        ["metal", dir, certificate, key, port] => parts::metal::helper(dir, certificate, key, port)?,
         ["exabgp-log", file] => parts::exabgp::helper(file)?,
         ["reap", id] => run::reap(id)?,
         ["probe", target, micros] => {

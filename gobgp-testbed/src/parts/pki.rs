@@ -82,6 +82,18 @@ impl Pki {
         self.issue(&format!("apiserver-{node}"), params)
     }
 
+    /// The certificate of a web server at an address.
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    pub fn web_server(&self, name: &str, address: IpAddr) -> Result<Pair> {
+        let mut params = CertificateParams::default();
+        params.subject_alt_names.push(SanType::IpAddress(address));
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        self.issue(name, params)
+    }
+
     /// A client's certificate: user name and group.
     ///
     /// # Errors

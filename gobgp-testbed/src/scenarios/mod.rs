@@ -28,6 +28,7 @@ mod isolation;
 mod leaving;
 mod lifecycle;
 mod md5;
+mod metal;
 mod nexthops;
 mod onlookers;
 mod pair;
@@ -495,4 +496,5 @@ fn all() -> impl Iterator<Item = &'static Scenario> {
         .chain(standby::STANDBY)
         .chain(bootstrap::BOOTSTRAP)
         .chain([&forms::FORMS, &alone::ALONE])
+        .chain(metal::METAL)
 }
