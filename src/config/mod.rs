@@ -21,6 +21,7 @@ mod reference;
 mod scalar;
 mod settings;
 mod types;
+mod withheld;
 
 pub use crate::vip::Attributes;
 pub use check::{Checked, Command, Facts, check};
@@ -34,10 +35,12 @@ pub use peer::{asn, password_rules};
 pub use provided::{Learned, Provided, ProvidedPeer, ProviderConfig};
 pub use raw::{Given, Origin, RawConfig};
 pub use reference::reference;
+pub(crate) use scalar::go_bool;
 pub use types::{
     BfdConfig, BgpConfig, Config, Connect, Hops, LeaseConfig, LogConfig, LogFormat, LogLevel, PeerConfig, PeerHost,
     Source,
 };
+pub use withheld::{Withheld, with_password_file, without_passwords};
 
 #[cfg(test)]
 mod tests;

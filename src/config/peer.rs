@@ -126,7 +126,7 @@ fn fields(rest: &str) -> Vec<&str> {
 }
 
 /// The host and what follows its colon.
-fn host(piece: &str, hidden: bool) -> Result<(PeerHost, &str), String> {
+pub(super) fn host(piece: &str, hidden: bool) -> Result<(PeerHost, &str), String> {
     match piece.strip_prefix("unnumbered:") {
         Some(rest) => interface(rest, hidden),
         None => address(piece, hidden).map(|(address, rest)| (PeerHost::Address(address), rest)),

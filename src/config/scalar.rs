@@ -1,7 +1,7 @@
 //! Single values: Go's booleans, plain numbers, and the names that the kernel and Kubernetes allow.
 
 /// A boolean in the vocabulary of Go's `strconv.ParseBool`.
-pub(super) fn go_bool(text: &str) -> Option<bool> {
+pub(crate) fn go_bool(text: &str) -> Option<bool> {
     match text {
         "1" | "t" | "T" | "TRUE" | "true" | "True" => Some(true),
         "0" | "f" | "F" | "FALSE" | "false" | "False" => Some(false),
