@@ -6,6 +6,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, ArgMatches, Command as Clap};
 
 use super::control::{self, Ask};
+use super::manifest::{self, Wanted};
 use crate::config::Command;
 use crate::config::options::{Kind, OPTIONS, Spec};
 
@@ -26,6 +27,8 @@ pub enum Request {
     Check(Vec<(&'static Spec, String)>),
     /// Ask a running vipcast.
     Ask(Ask),
+    /// Print what a cluster is to run, from these flags.
+    Manifest(Wanted, Vec<(&'static Spec, String)>),
 }
 
 const PRECEDENCE: &str = "\
@@ -71,6 +74,13 @@ fn request(matches: &ArgMatches) -> Request {
         Some(("status", own)) => Request::Ask(control::status(own)),
         Some(("drain", own)) => Request::Ask(control::drain(own)),
         Some(("undrain", own)) => Request::Ask(control::undrain(own)),
+        Some((name @ ("manifest" | "kubeadm" | "sample"), own)) => match manifest::wanted(name, own) {
+            Some((wanted, words)) => {
+                let all = [matches].into_iter().chain(words);
+                Request::Manifest(wanted, all.flat_map(flags).collect())
+            }
+            None => Request::Print(command().render_help().to_string()),
+        },
         Some(("version", _)) => Request::Version,
         Some(("reference", _)) => Request::Reference,
         Some(("schema", _)) => Request::Schema,
@@ -80,7 +90,8 @@ fn request(matches: &ArgMatches) -> Request {
 
 fn flags(matches: &ArgMatches) -> impl Iterator<Item = (&'static Spec, String)> {
     OPTIONS.iter().flat_map(|&spec| {
-        let values = matches.get_many::<String>(spec.flag).into_iter().flatten();
+        // Some subcommands leave one out.
+        let values = matches.try_get_many::<String>(spec.flag).ok().flatten().into_iter().flatten();
         values.map(move |value| (spec, value.clone()))
     })
 }
@@ -97,9 +108,15 @@ fn command() -> Clap {
         .subcommand(run("start", "Run the daemon; older name, implies --controlplane"))
         .subcommand(run("check", "Read the words of `manager`, start nothing, and print what happens when"))
         .subcommands(control::commands())
+        .subcommands(manifest::commands())
         .subcommand(Clap::new("version").about("Print the version"))
         .subcommand(Clap::new("reference").about("Print docs/configuration.md").hide(true))
         .subcommand(Clap::new("schema").about("Print the JSON schema of vipcast's own configuration files"))
+}
+
+/// The flags that all subcommands know.
+pub(super) fn options(_command: &str) -> Vec<Arg> {
+    OPTIONS.iter().map(|spec| arg(spec)).collect()
 }
 
 fn arg(spec: &Spec) -> Arg {

@@ -34,6 +34,8 @@ pub enum What {
     Status {
         /// The document instead of the table.
         json: bool,
+        /// A failure where this node could not serve.
+        ready: bool,
     },
     /// To be empty.
     Drain {
@@ -53,13 +55,15 @@ pub(super) fn commands() -> [Clap; 3] {
         arg.help("the socket of the vipcast to ask; without it control_socket counts, else the daemon's default")
     };
     let json = Arg::new("json").long("json").action(ArgAction::SetTrue).help("print the whole document as JSON");
+    let ready = Arg::new("ready").long("ready").action(ArgAction::SetTrue);
     let output = Arg::new("output").short('o').long("output").value_name("FORM").value_parser(["table", "json"]);
     let persistent = Arg::new("persistent").long("persistent").action(ArgAction::SetTrue);
     let timeout = Arg::new("timeout").long("timeout").value_name("SECONDS").default_value("60");
     [
         Clap::new("status")
             .about("Say what this node's vipcast announces to whom, and why not what it does not")
-            .args([socket(), json, output.help("table, or json as --json").default_value("table")]),
+            .args([socket(), json, output.help("table, or json as --json").default_value("table")])
+            .arg(ready.help("fail where this node could not serve: unless it is fit, or drained on purpose")),
         Clap::new("drain")
             .about("Empty this node: hand the lease over, announce nothing; wait until that is done")
             .args([
@@ -74,7 +78,7 @@ pub(super) fn commands() -> [Clap; 3] {
 
 pub(super) fn status(matches: &ArgMatches) -> Ask {
     let form = matches.get_one::<String>("output").is_some_and(|form| form == "json");
-    of(matches, What::Status { json: matches.get_flag("json") || form })
+    of(matches, What::Status { json: matches.get_flag("json") || form, ready: matches.get_flag("ready") })
 }
 
 pub(super) fn drain(matches: &ArgMatches) -> Ask {
@@ -104,10 +108,11 @@ pub(super) fn ask(ask: &Ask, variable: Option<&str>) -> Result<String, String> {
     };
     let status = answer.map_err(|error: Error| error.to_string())?;
     Ok(match ask.what {
-        What::Status { json: true } => {
+        What::Status { ready: true, .. } if !is_ready(&status) => return Err(unready(&status)),
+        What::Status { json: true, .. } => {
             serde_json::to_string_pretty(&status).map_err(|error| format!("failed to print it: {error}"))? + "\n"
         }
-        What::Status { json: false } => table::render(&status),
+        What::Status { json: false, .. } => table::render(&status),
         What::Drain { .. } => drained(&status),
         What::Undrain => undrained(&status),
     })
@@ -121,6 +126,16 @@ fn socket(ask: &Ask, variable: Option<&str>) -> Result<PathBuf, String> {
         return Err("failed to ask vipcast: control_socket is off, so it has no control socket".to_owned());
     }
     Ok(path)
+}
+
+/// Whether this node could hold the virtual IP, or is not to: a pod that waits for a node that is drained waits in vain.
+fn is_ready(status: &Status) -> bool {
+    matches!(status.fitness.state.as_str(), "fit" | "unchecked" | "drained")
+}
+
+fn unready(status: &Status) -> String {
+    let why = status.fitness.reason.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
+    format!("{} is not ready to serve, it is {}{why}", status.node, status.fitness.state)
 }
 
 fn drained(status: &Status) -> String {

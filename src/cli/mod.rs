@@ -6,6 +6,7 @@ mod args;
 mod control;
 mod facts;
 mod file;
+mod manifest;
 
 use std::ffi::OsString;
 use std::io::{Write as _, stderr, stdout};
@@ -20,6 +21,7 @@ use crate::config::{
 
 pub use args::{Request, parse};
 pub use control::{Ask, What};
+pub use manifest::Wanted;
 
 /// The program: reads, complains or runs. Exit code 1 where anything is wrong with the words, 0 for help.
 pub fn main() -> ExitCode {
@@ -29,6 +31,7 @@ pub fn main() -> ExitCode {
         Ok(Request::Reference) => print(&reference()),
         Ok(Request::Schema) => print(&schema()),
         Ok(Request::Run(command, flags)) => run(command, flags),
+        Ok(Request::Manifest(wanted, flags)) => manifest(&wanted, flags),
         Ok(Request::Check(flags)) => {
             match words(Command::Manager, flags).and_then(|words| words.read(&Learned::default())) {
                 Ok(Checked { config, warnings }) => print(&report(&config, &warnings)),
@@ -67,6 +70,26 @@ fn print(text: &str) -> ExitCode {
 fn version() -> String {
     let commit = option_env!("VIPCAST_COMMIT").map(|commit| format!(" ({commit})")).unwrap_or_default();
     format!("vipcast {}{commit}\n", env!("CARGO_PKG_VERSION"))
+}
+
+/// YAML or nothing on the standard output, all else on the other one.
+fn manifest(wanted: &Wanted, flags: Vec<(&'static Spec, String)>) -> ExitCode {
+    #[expect(clippy::disallowed_methods, reason = "this is where the environment is read, once")]
+    let environment = std::env::vars_os();
+    match variables(environment).and_then(|variables| manifest::generate(wanted, flags, variables)) {
+        Ok(manifest::Printed { yaml, notes }) => {
+            for note in notes {
+                let _ = writeln!(stderr(), "vipcast: {note}");
+            }
+            print(&yaml)
+        }
+        Err(Mistakes(mistakes)) => {
+            for mistake in mistakes {
+                let _ = writeln!(stderr(), "vipcast: {mistake}");
+            }
+            ExitCode::FAILURE
+        }
+    }
 }
 
 fn run(command: Command, flags: Vec<(&'static Spec, String)>) -> ExitCode {

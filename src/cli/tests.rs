@@ -12,7 +12,12 @@ fn words(line: &str) -> Words {
             (Some(command), flags.into_iter().map(|(spec, text)| (spec.flag, text)).collect())
         }
         Request::Check(flags) => (None, flags.into_iter().map(|(spec, text)| (spec.flag, text)).collect()),
-        Request::Print(_) | Request::Version | Request::Reference | Request::Schema | Request::Ask(_) => (None, vec![]),
+        Request::Print(_)
+        | Request::Version
+        | Request::Reference
+        | Request::Schema
+        | Request::Ask(_)
+        | Request::Manifest(..) => (None, vec![]),
     })
 }
 
@@ -145,10 +150,13 @@ fn what_is_asked_of_a_running_vipcast() {
     };
     let ask = |socket: Option<&str>, what| Some(Ask { socket: socket.map(Into::into), what });
     let drain = |persistent, secs| What::Drain { persistent, timeout: std::time::Duration::from_secs(secs) };
-    assert_eq!(asked("status"), ask(None, What::Status { json: false }));
-    assert_eq!(asked("status -o table --controlSocket /x"), ask(Some("/x"), What::Status { json: false }));
+    assert_eq!(asked("status"), ask(None, What::Status { json: false, ready: false }));
+    assert_eq!(
+        asked("status -o table --controlSocket /x"),
+        ask(Some("/x"), What::Status { json: false, ready: false })
+    );
     for line in ["status --json", "status -o json", "status --output=json"] {
-        assert_eq!(asked(line), ask(None, What::Status { json: true }));
+        assert_eq!(asked(line), ask(None, What::Status { json: true, ready: false }));
     }
     assert_eq!(asked("drain"), ask(None, drain(false, 60)));
     assert_eq!(asked("drain --persistent --timeout 0"), ask(None, drain(true, 0)));
@@ -161,7 +169,10 @@ fn what_is_asked_of_a_running_vipcast() {
 #[test]
 fn nobody_who_answers_is_said_with_the_socket_asked() {
     let said = |socket: Option<&str>, variable: Option<&str>| {
-        control::ask(&Ask { socket: socket.map(Into::into), what: What::Status { json: false } }, variable)
+        control::ask(
+            &Ask { socket: socket.map(Into::into), what: What::Status { json: false, ready: false } },
+            variable,
+        )
     };
     let absent = |path: &str| {
         let why = "there is no such socket; does vipcast run here, and with this --controlSocket?";

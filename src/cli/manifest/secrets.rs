@@ -1,0 +1,149 @@
+//! What a manifest does not say: passwords and tokens, and where they are put instead.
+//!
+//! A static pod may not reference a Secret, so there they are files in one directory of the node; a DaemonSet has a
+//! Secret mounted at the same place. Either way vipcast reads files, and takes up what changes in them.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::words::{Words, by_variable};
+use super::{What, mistake};
+use crate::config::options::{
+    BGP_PEER_OPTIONS, BGP_PEERS, Kind, OPTIONS, PEER_ADDRESS, PEER_PASS, PEER_PASS_FILE, Spec,
+};
+use crate::config::{Mistakes, with_password_file, without_passwords};
+
+/// Where they are, on the node and in the container.
+pub(super) const DIRECTORY: &str = "/etc/kubernetes/vipcast";
+/// The Secret, and the volume of it.
+pub(super) const NAME: &str = "vipcast";
+/// The file with a token, in the form of `--provider-config`.
+const TOKEN_FILE: &str = "metal.json";
+
+/// What becomes of an option.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Kept {
+    /// It is not said.
+    Out,
+    /// This is said.
+    Instead(String),
+}
+
+/// What is left out, by option and by file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Secrets {
+    options: BTreeMap<&'static str, Kept>,
+    /// The file, and what it is to hold.
+    pub files: BTreeMap<String, String>,
+}
+
+impl Secrets {
+    /// Takes secrets out of the words, unless they are to be printed.
+    ///
+    /// # Errors
+    /// Where passwords cannot be told from the rest.
+    pub fn take(words: &Words<'_>) -> Result<Self, Mistakes> {
+        let mut secrets = Self::default();
+        if words.wanted.password_in_manifest {
+            return Ok(secrets);
+        }
+        if words.is_given(&PEER_PASS) {
+            secrets.of_single(words);
+        }
+        if words.is_given(&BGP_PEERS) {
+            secrets.of_listed(words)?;
+        }
+        if !words.is_ours() && !secrets.files.is_empty() {
+            let spec = if words.is_given(&PEER_PASS) { &PEER_PASS } else { &BGP_PEERS };
+            let text = "kube-vip reads passwords from its environment alone, and a manifest is no place for them: leave them \
+                        out and add them by hand, or give --passwordInManifest";
+            return Err(mistake(spec, text));
+        }
+        let is_other =
+            |spec: &&&'static Spec| spec.kind == Kind::Secret && spec.flag != PEER_PASS.flag && words.is_given(spec);
+        for spec in OPTIONS.iter().filter(is_other) {
+            secrets.options.insert(spec.flag, Kept::Out);
+            secrets.of_cloud(words);
+        }
+        Ok(secrets)
+    }
+
+    pub fn of(&self, spec: &Spec) -> Option<&Kept> {
+        self.options.get(spec.flag)
+    }
+
+    fn keep(&mut self, owner: &str) -> String {
+        let file = format!("bgp-{}", file_name(owner));
+        let path = format!("{DIRECTORY}/{file}");
+        self.files.insert(file, format!("the password of {owner}"));
+        path
+    }
+
+    fn of_single(&mut self, words: &Words<'_>) {
+        let path = self.keep(words.raw.get(&PEER_ADDRESS).text);
+        self.options.insert(PEER_PASS.flag, Kept::Out);
+        self.options.insert(PEER_PASS_FILE.flag, Kept::Instead(path));
+    }
+
+    fn of_listed(&mut self, words: &Words<'_>) -> Result<(), Mistakes> {
+        let text = words.raw.get(&BGP_PEERS).text;
+        let withheld = without_passwords(text).map_err(|wrong| mistake(&BGP_PEERS, wrong.join("; ")))?;
+        if withheld.owners.is_empty() {
+            return Ok(());
+        }
+        let mut options = words.raw.get(&BGP_PEER_OPTIONS).text.to_owned();
+        for owner in &withheld.owners {
+            let path = self.keep(owner);
+            options = with_password_file(&options, owner, &path);
+        }
+        self.options.insert(BGP_PEERS.flag, Kept::Instead(withheld.peers));
+        self.options.insert(BGP_PEER_OPTIONS.flag, Kept::Instead(options));
+        Ok(())
+    }
+
+    /// A token of the cloud: in the file that `--provider-config` names, which is ours unless one is given.
+    fn of_cloud(&mut self, words: &Words<'_>) {
+        let Some(spec) = by_variable("provider_config").filter(|spec| !words.is_given(spec)) else { return };
+        let project = words.text("vip_packetprojectid").unwrap_or("PROJECT");
+        self.options.insert(spec.flag, Kept::Instead(format!("{DIRECTORY}/{TOKEN_FILE}")));
+        self.files.insert(TOKEN_FILE.to_owned(), format!(r#"{{"apiKey": "TOKEN", "projectId": "{project}"}}"#));
+    }
+
+    /// How the files come to where they are read; no secret is in it.
+    pub fn notes(&self, words: &Words<'_>) -> Vec<String> {
+        if self.files.is_empty() {
+            return Vec::new();
+        }
+        let is_static = words.wanted.what == What::Pod;
+        let (sudo, dir) = if is_static { ("sudo ", DIRECTORY) } else { ("", "vipcast-secrets") };
+        let head = if is_static {
+            "note: secrets are not in the manifest; put each into its file, on every node, before the pod is to start:"
+        } else {
+            "note: secrets are not in the manifest; make a Secret of them before it is applied:"
+        };
+        let mut lines = vec![head.to_owned(), format!("  {sudo}install -d -m 0700 {dir}")];
+        for (file, content) in &self.files {
+            lines.push(format!("  {sudo}install -m 0600 /dev/stdin {dir}/{file}    # type {content}, Enter, Ctrl-D"));
+        }
+        if !is_static {
+            let namespace = words.namespace();
+            lines.push(format!(
+                "  kubectl -n {namespace} create secret generic {NAME} --from-file={dir} && rm -r {dir}"
+            ));
+        }
+        vec![lines.join("\n")]
+    }
+}
+
+/// The name of a peer as that of a file and of a Secret's key.
+fn file_name(owner: &str) -> String {
+    let bare = owner.trim_start_matches("unnumbered:").replace(['[', ']'], "");
+    bare.chars().map(|c| if c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_') { c } else { '-' }).collect()
+}
+
+/// The directory of a file, if it is one to give to a container: one that is made for this, not `/etc` or the root.
+pub(super) fn own_directory(path: &str) -> Option<&str> {
+    let directory = Path::new(path).parent()?.to_str()?;
+    let deep = Path::new(directory).components().count() > 3;
+    (deep || ["/etc/vipcast", "/etc/kube-vip", "/etc/cloud-sa"].contains(&directory)).then_some(directory)
+}
