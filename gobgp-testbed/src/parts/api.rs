@@ -14,6 +14,8 @@ use crate::host::{Host, capture};
 pub const LEASES: &str = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases";
 /// kube-vip's Lease for the control plane, and vipcast's.
 pub const LEASE: &str = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/plndr-cp-lock";
+/// Roles and their bindings.
+const GROUP: &str = "/apis/rbac.authorization.k8s.io/v1";
 /// The user that vipcast's certificate names.
 pub const VIPCAST_USER: &str = "vipcast";
 
@@ -43,6 +45,10 @@ impl Api {
     }
 
     fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> Result<(u16, String)> {
+        self.ask_as("application/json", method, path, body)
+    }
+
+    fn ask_as(&self, content: &str, method: &str, path: &str, body: Option<&Value>) -> Result<(u16, String)> {
         let mut curl: Command = self.host.command("curl");
         curl.args([
             "-sS",
@@ -53,7 +59,7 @@ impl Api {
             "-w",
             "\n%{http_code}",
             "-H",
-            "Content-Type: application/json",
+            &format!("Content-Type: {content}"),
         ]);
         curl.arg("--cacert").arg(&self.authority);
         curl.arg("--cert").arg(&self.client.certificate).arg("--key").arg(&self.client.key);
@@ -115,12 +121,35 @@ impl Api {
         Ok((code == 200).then_some(Lease(answer)))
     }
 
+    /// Changes an object by a JSON patch.
+    ///
+    /// # Errors
+    /// When the server refuses it.
+    pub fn patch(&self, path: &str, patch: &Value) -> Result<()> {
+        let (code, answer) = self.ask_as("application/json-patch+json", "PATCH", path, Some(patch))?;
+        ensure!(code == 200, "PATCH {path}: {code} {answer}");
+        Ok(())
+    }
+
+    /// Binds a service account of kube-system to kube-vip's own `ClusterRole` too.
+    ///
+    /// # Errors
+    /// When the server refuses it.
+    pub fn grant_kube_vip_role_to(&self, account: &str) -> Result<()> {
+        let binding = json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding",
+            "metadata": {"name": format!("testbed-{account}")},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "system:kube-vip-role"},
+            "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": "kube-system"}],
+        });
+        self.create(&format!("{GROUP}/clusterrolebindings"), &binding)
+    }
+
     /// Binds [`VIPCAST_USER`] to kube-vip's own `ClusterRole`, rule by rule: no patch and no delete on leases.
     ///
     /// # Errors
     /// When the server refuses it.
     pub fn grant_kube_vip_role(&self) -> Result<()> {
-        const GROUP: &str = "/apis/rbac.authorization.k8s.io/v1";
         let rule = |group: &str, resources: &[&str], verbs: &[&str]| json!({"apiGroups": [group], "resources": resources, "verbs": verbs});
         let role = json!({
             "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole",

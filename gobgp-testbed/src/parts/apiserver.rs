@@ -83,6 +83,7 @@ impl ApiServer {
                 "--service-account-issuer=https://kubernetes.default.svc.cluster.local".to_owned(),
                 "--service-cluster-ip-range=10.96.0.0/16".to_owned(),
                 "--authorization-mode=RBAC".to_owned(),
+                "--allow-privileged=true".to_owned(),
                 "--profiling=false".to_owned(),
             ]);
             command.args(&self.more);

@@ -13,6 +13,7 @@ pub mod frr;
 pub mod gobgpd;
 pub mod healthz;
 pub mod heard;
+pub mod kubelet;
 pub mod metal;
 pub mod mrt;
 pub mod neighbor;

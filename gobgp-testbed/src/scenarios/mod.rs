@@ -27,6 +27,7 @@ mod incoming;
 mod isolation;
 mod leaving;
 mod lifecycle;
+mod manifests;
 mod md5;
 mod metal;
 mod nexthops;
@@ -495,6 +496,7 @@ fn all() -> impl Iterator<Item = &'static Scenario> {
         .chain(files::ALL)
         .chain(standby::STANDBY)
         .chain(bootstrap::BOOTSTRAP)
+        .chain(manifests::MANIFESTS)
         .chain([&forms::FORMS, &alone::ALONE])
         .chain(metal::METAL)
 }
