@@ -24,18 +24,19 @@ use tokio::sync::watch;
 use crate::announce::{Announcer, Moves};
 use crate::bgp::{Speaker, SpeakerHandle};
 use crate::clock::now;
-use crate::config::{Config, PeerConfig};
+use crate::config::{Config, Learned, PeerConfig};
 use crate::control::Server;
 use crate::election::Condition;
 use crate::health::Health;
 use crate::net::{Addresses, Identity, router_id};
 use crate::provider;
-use crate::shutdown::Signals;
+use crate::shutdown::{HangUps, Signals};
 use crate::vip::{Facts, Standing, Vip};
 use chronicle::Election;
 use desk::Desk;
 use draining::Switch;
 pub use live::Remake;
+use live::{Live, Loaded};
 pub use passwords::read_password_file;
 use stations::{Lease, Node, SPEAKER, Stations};
 
@@ -78,16 +79,18 @@ pub fn run(config: Config, remake: Remake) -> ExitCode {
 
 async fn daemon(config: Config, remake: Remake) -> Result<(), Error> {
     let mut signals = Signals::new()?;
+    let hang_ups = HangUps::new()?;
     let mut stations = Stations::default();
-    let config = tokio::select! {
-        config = learn(config, &remake, &mut stations) => config,
+    let vips = watch::Sender::new(addresses(&config));
+    let (config, learned) = tokio::select! {
+        learned = learn(config, &remake, vips.subscribe(), &mut stations) => learned,
         signal = signals.next() => {
             tracing::info!(signal, "leaving: nothing was announced or bound yet");
             stations.end().await;
             return Ok(());
         }
     };
-    let node = build(config, &mut stations).await?;
+    let node = build(config, Source { remake, learned, hang_ups, vips }, &mut stations).await?;
     let ended = tokio::select! {
         signal = signals.next() => {
             tracing::info!(signal, "leaving in good order; a second signal exits at once");
@@ -107,12 +110,18 @@ async fn daemon(config: Config, remake: Remake) -> Result<(), Error> {
     ended
 }
 
-/// The configuration to begin with: where something of it is learned while running, once that is there.
-async fn learn(config: Config, remake: &Remake, stations: &mut Stations) -> Config {
+/// The configuration to begin with: where something of it is learned while running, once that is there; and where more
+/// of that will be.
+async fn learn(
+    config: Config,
+    remake: &Remake,
+    vips: watch::Receiver<Vec<IpAddr>>,
+    stations: &mut Stations,
+) -> (Config, watch::Receiver<Learned>) {
     if !config.is_learned() {
-        return config;
+        return (config, watch::channel(Learned::default()).1);
     }
-    let (providers, mut watched) = provider::watch(&config);
+    let (providers, mut watched) = provider::watch(&config, vips);
     stations.spawn("the providers", async move {
         providers.await;
         Ok(())
@@ -122,7 +131,7 @@ async fn learn(config: Config, remake: &Remake, stations: &mut Stations) -> Conf
         waiting::tell_troubles(watched.troubles).await;
         Ok(())
     });
-    config
+    (config, watched.learned)
 }
 
 /// Test builds: once that is demanded, the process is gone the moment it becomes the holder.
@@ -153,17 +162,24 @@ fn announce_start(config: &Config, interface: &str, router_id: Ipv4Addr) {
     );
 }
 
+/// Where another configuration comes from.
+struct Source {
+    remake: Remake,
+    learned: watch::Receiver<Learned>,
+    hang_ups: HangUps,
+    /// The VIPs, for those that must not call through them.
+    vips: watch::Sender<Vec<IpAddr>>,
+}
+
 /// Builds all stations and starts them.
-async fn build(config: Config, stations: &mut Stations) -> Result<Node, Error> {
-    let vips: Vec<IpAddr> = config.vips.iter().map(|vip| vip.address()).collect();
+async fn build(config: Config, source: Source, stations: &mut Stations) -> Result<Node, Error> {
+    let Source { remake, learned, hang_ups, vips: vips_tx } = source;
+    let vips = addresses(&config);
+    vips_tx.send_replace(vips.clone());
     let addresses = Addresses::new(config.interface.as_deref()).await?;
     let leftover: BTreeSet<Vip> =
         addresses.leftovers(&vips.iter().copied().collect()).await?.into_iter().map(Vip::new).collect();
-    let peers: Vec<IpAddr> = config.bgp.peers.iter().filter_map(|peer| peer.host.address()).collect();
-    let identity = Identity::find(&peers, &addresses.all().await?, &vips);
-    // Where there are no sessions nobody sees it.
-    let unseen = config.eip.as_ref().map(|_| Ipv4Addr::LOCALHOST);
-    let id = config.bgp.router_id.or_else(|| router_id(identity)).or(unseen).ok_or(Error::NoRouterId)?;
+    let id = identify(&config, &addresses, &vips).await?;
     announce_start(&config, addresses.interface(), id);
 
     let (facts, facts_rx) = watch::channel(standing::facts(&config));
@@ -173,10 +189,8 @@ async fn build(config: Config, stations: &mut Stations) -> Result<Node, Error> {
     stations.spawn("the announcer", async move { announcer.run().await.map_err(Error::Io) });
     stations.spawn(SPEAKER, async move { speaker.run(routes).await.map_err(Error::Bgp) });
     let moves = config.eip.clone().map(|metal| elastic::start(stations, metal, &facts, &bound));
-    let files = passwords::Files::of(&config);
-    if !files.is_empty() {
-        stations.spawn("the watch over password files", passwords::follow(files, handle.clone()));
-    }
+    let (current, current_rx) = watch::channel(config.clone());
+    stations.spawn("the watch over password files", passwords::follow(current_rx, handle.clone()));
     let switch = Switch::new(config.control_socket.as_deref());
     let drained = watch::Sender::new(switch.drains().borrow().is_carried_out);
     let (condition, health) = fitness::watch(stations, &config, handle.status(), drained.subscribe())?;
@@ -184,15 +198,17 @@ async fn build(config: Config, stations: &mut Stations) -> Result<Node, Error> {
         stations
             .spawn("the watch over hold times", speaking::warn_of_long_holds(handle.status(), lease.clone(), &config));
         let (bound, peers, condition) = (bound.clone(), handle.status(), condition.clone());
-        let announcements = standing::Announcements { condition, bound, peers, moves: moves.clone() };
+        let vips = vips_tx.subscribe();
+        let announcements = standing::Announcements { condition, vips, bound, peers, moves: moves.clone() };
         standing::stand(stations, &config, lease, facts.clone(), announcements)
     });
     let fail_open = config.health.as_ref().is_some_and(|check| check.fail_open);
     let gate = config.election.is_none().then(|| standing::gate(condition.clone(), fail_open, facts.clone()));
     stations.spawn("draining", draining::carry_out(switch.drains(), handle.clone(), drained));
-    cordon::watch(stations, &config, switch.drains());
+    cordon::watch(stations, &config, vips_tx.subscribe(), switch.drains());
     let leadership = lease.as_ref().map(Lease::election);
-    let ends = Ends {
+    let loaded = watch::Sender::new(Loaded::first(now()));
+    let read = Ends {
         leadership,
         condition,
         health,
@@ -200,9 +216,33 @@ async fn build(config: Config, stations: &mut Stations) -> Result<Node, Error> {
         facts: facts.subscribe(),
         bound: bound.clone(),
         moves: moves.clone(),
+        loaded: loaded.subscribe(),
     };
-    open_desk(&config, stations, ends, &handle, switch);
-    Ok(Node { facts, bound, speaker: handle, lease, gate, moves })
+    open_desk(&config, stations, read, &handle, switch);
+    let changed = live::Ends {
+        speaker: handle.clone(),
+        facts: facts.clone(),
+        vips: vips_tx,
+        bound: bound.clone(),
+        current,
+        loaded,
+    };
+    let live = Live::new(remake, learned, hang_ups, (config, id), changed);
+    let live = stations.spawn("the watch over the configuration", live.run());
+    Ok(Node { facts, bound, speaker: handle, live, lease, gate, moves })
+}
+
+/// Our BGP Identifier.
+async fn identify(config: &Config, addresses: &Addresses, vips: &[IpAddr]) -> Result<Ipv4Addr, Error> {
+    let peers: Vec<IpAddr> = config.bgp.peers.iter().filter_map(|peer| peer.host.address()).collect();
+    let identity = Identity::find(&peers, &addresses.all().await?, vips);
+    // Where there are no sessions nobody sees it.
+    let unseen = config.eip.as_ref().map(|_| Ipv4Addr::LOCALHOST);
+    config.bgp.router_id.or_else(|| router_id(identity)).or(unseen).ok_or(Error::NoRouterId)
+}
+
+fn addresses(config: &Config) -> Vec<IpAddr> {
+    config.vips.iter().map(|vip| vip.address()).collect()
 }
 
 /// What the control socket reads beside the speaker.
@@ -214,11 +254,12 @@ struct Ends {
     facts: watch::Receiver<Facts>,
     bound: watch::Receiver<BTreeSet<Vip>>,
     moves: Option<watch::Receiver<Moves>>,
+    loaded: watch::Receiver<Loaded>,
 }
 
 /// Keeps the chronicle and answers on the control socket.
 fn open_desk(config: &Config, stations: &mut Stations, ends: Ends, speaker: &SpeakerHandle, switch: Switch) {
-    let Ends { leadership, condition, health, failures, facts, bound, moves } = ends;
+    let Ends { leadership, condition, health, failures, facts, bound, moves, loaded } = ends;
     let drains = switch.drains().subscribe();
     let sources = chronicle::Sources {
         election: leadership.clone(),
@@ -226,6 +267,7 @@ fn open_desk(config: &Config, stations: &mut Stations, ends: Ends, speaker: &Spe
         bound: bound.clone(),
         peers: speaker.status(),
         drains: drains.clone(),
+        loaded: loaded.clone(),
     };
     let (write, chronicle) = chronicle::begin();
     stations.spawn("the chronicle", chronicle::keep(sources, write));
@@ -242,7 +284,7 @@ fn open_desk(config: &Config, stations: &mut Stations, ends: Ends, speaker: &Spe
         bound,
         moves,
         speaker: speaker.clone(),
-        descriptions: speaking::descriptions(config),
+        loaded,
         drains,
         chronicle,
         switch,

@@ -40,6 +40,27 @@ impl Signals {
     }
 }
 
+/// SIGHUP: the configuration is to be read again. From the first of these on it ends the process no more.
+#[derive(Debug)]
+pub struct HangUps(Signal);
+
+impl HangUps {
+    /// Catches the signal from now on. Must be called inside a tokio runtime.
+    ///
+    /// # Errors
+    /// When the kernel refuses the handler.
+    pub fn new() -> io::Result<Self> {
+        Ok(Self(signal(SignalKind::hangup())?))
+    }
+
+    /// Returns at the next one. Cancel-safe.
+    pub async fn next(&mut self) {
+        if self.0.recv().await.is_none() {
+            std::future::pending().await
+        }
+    }
+}
+
 /// Never returns. Test builds (feature `test-faults`) hang the whole runtime at SIGUSR2, as a defect might.
 #[cfg(not(feature = "test-faults"))]
 pub async fn hang_on_demand() {

@@ -2,12 +2,18 @@
 //!
 //! stderr, as kube-vip: stdout is for what was asked for, and a log line in a manifest or a page would spoil it.
 
+use std::sync::OnceLock;
+
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::reload::{self, Handle};
 use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{Layer as _, fmt, registry};
+use tracing_subscriber::{Layer as _, Registry, fmt, registry};
 
 use crate::config::{LogConfig, LogFormat, LogLevel};
+
+/// What the level is changed by.
+static LEVEL: OnceLock<Handle<Targets, Registry>> = OnceLock::new();
 
 /// Starts logging. A second call in one process changes nothing.
 pub fn init(config: LogConfig) {
@@ -16,7 +22,18 @@ pub fn init(config: LogConfig) {
         LogFormat::Json => fmt::layer().json().flatten_event(true).with_writer(std::io::stderr).boxed(),
     };
     // Fails only where a subscriber is there already, which then has the last word.
-    let _ = registry().with(layer.with_filter(targets(config.level))).try_init();
+    let (filter, level) = reload::Layer::new(targets(config.level));
+    if registry().with(layer.with_filter(filter)).try_init().is_ok() {
+        let _ = LEVEL.set(level);
+    }
+}
+
+/// Changes the level of the running log.
+pub fn set_level(level: LogLevel) {
+    if let Some(handle) = LEVEL.get() {
+        // It fails only where the subscriber is gone.
+        let _ = handle.modify(|filter| *filter = targets(level));
+    }
 }
 
 /// Ours at the level asked for. Libraries speak only of trouble: their debug lines show whole requests, and so

@@ -54,6 +54,7 @@ const PURE: &[&str] = &[
     "src/bgp/gtsm.rs",
     "src/bgp/adj_out.rs",
     "src/bgp/backoff.rs",
+    "src/bgp/changes.rs",
     "src/bgp/bfd/session",
     "src/bgp/bfd/session.rs",
     "src/bgp/keys.rs",

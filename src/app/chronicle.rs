@@ -7,6 +7,7 @@ use tokio::sync::watch;
 
 use super::Error;
 use super::draining::Drains;
+use super::live::Loaded;
 use crate::bgp::{PeerKey, PeerStatus, Said};
 use crate::clock::now;
 use crate::control::events::{Event, Events, Kind};
@@ -51,6 +52,8 @@ pub(super) struct Scene {
     bound: BTreeSet<Vip>,
     peers: BTreeMap<PeerKey, Session>,
     drains: Drains,
+    /// What was last said of the configuration.
+    configuration: (u64, String),
 }
 
 /// A peer in it.
@@ -70,6 +73,7 @@ pub(super) struct Sources {
     pub(super) bound: watch::Receiver<BTreeSet<Vip>>,
     pub(super) peers: watch::Receiver<BTreeMap<PeerKey, PeerStatus>>,
     pub(super) drains: watch::Receiver<Drains>,
+    pub(super) loaded: watch::Receiver<Loaded>,
 }
 
 impl Sources {
@@ -89,7 +93,8 @@ impl Sources {
         let peers = peers.iter().map(|(key, status)| (key.clone(), Session::of(status))).collect();
         let (bound, drains) = (self.bound.borrow_and_update().clone(), self.drains.borrow_and_update().clone());
         let condition = self.condition.borrow_and_update().clone();
-        Scene { leadership, successor, story, condition, bound, peers, drains }
+        let configuration = self.loaded.borrow_and_update().news.clone();
+        Scene { leadership, successor, story, condition, bound, peers, drains, configuration }
     }
 
     /// Waits for anything new; `false` when that never comes.
@@ -109,6 +114,7 @@ impl Sources {
             changed = self.bound.changed() => changed.is_ok(),
             changed = self.peers.changed() => changed.is_ok(),
             changed = self.drains.changed() => changed.is_ok(),
+            changed = self.loaded.changed() => changed.is_ok(),
         }
     }
 }
@@ -161,6 +167,8 @@ fn holder(scene: &Scene) -> Option<Result<(), &Option<String>>> {
 /// What came about between two scenes, in the order it mostly happens in.
 fn news(before: &Scene, after: &Scene) -> Vec<(Kind, String)> {
     let mut news = Vec::new();
+    let is_news = before.configuration != after.configuration;
+    news.extend(is_news.then(|| (Kind::Configuration, after.configuration.1.clone())));
     news.extend(drains(&before.drains, &after.drains).map(|text| (Kind::Drain, text)));
     news.extend(fitness(&before.condition, &after.condition).map(|text| (Kind::Fitness, text)));
     news.extend(handover(before, after).map(|text| (Kind::Lease, text)));
@@ -169,6 +177,9 @@ fn news(before: &Scene, after: &Scene) -> Vec<(Kind, String)> {
     for (key, session) in &after.peers {
         let nothing = Session::default();
         of_peer(&mut news, key, before.peers.get(key).unwrap_or(&nothing), session);
+    }
+    for (key, _) in before.peers.iter().filter(|(key, _)| !after.peers.contains_key(key)) {
+        news.push((Kind::Peer, format!("{key} is no peer any more")));
     }
     addresses(&mut news, "unbound", before.bound.difference(&after.bound));
     news

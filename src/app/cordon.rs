@@ -1,5 +1,6 @@
 //! `--drainOnCordon`: a node that is cordoned in Kubernetes is drained.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Node;
@@ -19,7 +20,12 @@ const EVERY: Duration = Duration::from_secs(2);
 const LIMIT: Duration = Duration::from_secs(2);
 
 /// Follows this node's own object where that is asked for.
-pub(super) fn watch(stations: &mut Stations, config: &Config, drains: watch::Sender<Drains>) {
+pub(super) fn watch(
+    stations: &mut Stations,
+    config: &Config,
+    vips: watch::Receiver<Vec<IpAddr>>,
+    drains: watch::Sender<Drains>,
+) {
     if !config.drain_on_cordon {
         return;
     }
@@ -27,7 +33,7 @@ pub(super) fn watch(stations: &mut Stations, config: &Config, drains: watch::Sen
     let (endpoints, keeper) = Endpoints::new(Settings {
         kubeconfig: config.kubeconfig.clone(),
         api_port: config.api_port,
-        vips: config.vips.iter().map(|vip| vip.address()).collect(),
+        vips,
         call_limit: LIMIT,
         leases_in: None,
     });

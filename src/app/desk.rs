@@ -7,9 +7,10 @@ use tokio::sync::watch;
 
 use super::chronicle::{Chronicle, Election};
 use super::draining::{Drains, Switch};
+use super::live::Loaded;
 use super::report::{Elected, Known, report};
 use crate::announce::Moves;
-use crate::bgp::{PeerKey, SpeakerHandle};
+use crate::bgp::{PeerKey, SpeakerConfig, SpeakerHandle};
 use crate::clock::now;
 use crate::control::Node;
 use crate::control::status::Status;
@@ -35,7 +36,7 @@ pub(super) struct Desk {
     /// Where Elastic IPs take the place of peers.
     pub(super) moves: Option<watch::Receiver<Moves>>,
     pub(super) speaker: SpeakerHandle,
-    pub(super) descriptions: BTreeMap<PeerKey, String>,
+    pub(super) loaded: watch::Receiver<Loaded>,
     pub(super) drains: watch::Receiver<Drains>,
     pub(super) chronicle: watch::Receiver<Chronicle>,
     pub(super) switch: Switch,
@@ -45,6 +46,7 @@ impl Node for Desk {
     fn status(&self) -> Status {
         // Copies: no station waits for this.
         let peers = self.speaker.status().borrow().clone();
+        let descriptions = descriptions(&self.speaker.config().borrow());
         let election = self.election.as_ref();
         let known = Known {
             node: &self.node,
@@ -62,8 +64,9 @@ impl Node for Desk {
             bound: self.bound.borrow().clone(),
             moves: self.moves.as_ref().map(|moves| moves.borrow().clone()),
             peers: &peers,
-            descriptions: &self.descriptions,
+            descriptions: &descriptions,
             drains: self.drains.borrow().clone(),
+            loaded: self.loaded.borrow().clone(),
             chronicle: self.chronicle.borrow().clone(),
         };
         report(&known, &moment())
@@ -78,6 +81,11 @@ impl Node for Desk {
         tracing::info!("this node is undrained");
         self.switch.undrain()
     }
+}
+
+/// What their operator calls the peers.
+fn descriptions(config: &SpeakerConfig) -> BTreeMap<PeerKey, String> {
+    config.peers.iter().filter_map(|peer| Some((peer.key(), peer.description.clone()?))).collect()
 }
 
 fn moment() -> Moment {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretSlice, SecretString};
+use tokio::sync::watch;
 
 use super::Error;
 use super::speaking::peer_host;
@@ -47,12 +48,23 @@ struct Watched {
     seen: Result<SecretString, String>,
 }
 
-/// Gives the speaker the passwords of files that change, for as long as it runs. What is no password changes nothing,
-/// and is said once.
-pub(super) async fn follow(mut files: Files, speaker: SpeakerHandle) -> Result<(), Error> {
+/// Gives the speaker the passwords of files that change, for as long as it runs: of the files of the configuration that
+/// is in force. What is no password changes nothing, and is said once.
+pub(super) async fn follow(mut current: watch::Receiver<Config>, speaker: SpeakerHandle) -> Result<(), Error> {
     let mut timer = Timer::new()?;
+    let mut files = Files::of(&current.borrow_and_update());
     loop {
-        timer.until(Some(now() + EVERY)).await;
+        let look = (!files.is_empty()).then(|| now() + EVERY);
+        tokio::select! {
+            changed = current.changed() => {
+                if changed.is_err() {
+                    return Ok(());
+                }
+                files = Files::of(&current.borrow_and_update());
+                continue;
+            }
+            () = timer.until(look) => {}
+        }
         // A file on a share that hangs must not hold a worker of the runtime.
         let read = tokio::task::spawn_blocking(move || {
             let changes = files.changes();
@@ -67,11 +79,11 @@ pub(super) async fn follow(mut files: Files, speaker: SpeakerHandle) -> Result<(
 }
 
 /// All password files.
-pub(super) struct Files(Vec<Watched>);
+struct Files(Vec<Watched>);
 
 impl Files {
     /// Those of a configuration, as they were when it was made.
-    pub(super) fn of(config: &Config) -> Self {
+    fn of(config: &Config) -> Self {
         let mut files: BTreeMap<&Path, Watched> = BTreeMap::new();
         for peer in &config.bgp.peers {
             let (Some(path), Some(password)) = (&peer.password_file, &peer.password) else { continue };
@@ -82,7 +94,7 @@ impl Files {
         Self(files.into_values().collect())
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::chronicle::Chronicle;
 use super::draining::Drains;
+use super::live::Loaded;
 use crate::announce::Moves;
 use crate::bgp::{PeerKey, PeerStatus, Said, bfd};
 use crate::control::status::{self, Announced, LastHolder, Mode, Role, Since, Status, Unsendable, VERSION, seconds};
@@ -36,6 +37,7 @@ pub(super) struct Known<'a> {
     /// What their operator calls them.
     pub(super) descriptions: &'a BTreeMap<PeerKey, String>,
     pub(super) drains: Drains,
+    pub(super) loaded: Loaded,
     pub(super) chronicle: Chronicle,
 }
 
@@ -60,12 +62,23 @@ pub(super) fn report(known: &Known<'_>, moment: &Moment) -> Status {
         time: Utc(moment.wall).to_string(),
         started: Since::new(known.started, moment),
         mode: if election.is_some() { Mode::Lease } else { Mode::Anycast },
+        configuration: configuration(&known.loaded, moment),
         vips: vips(known, moment),
         leadership: election.map(|election| lead(known, election, moment)),
         fitness: fitness(known, moment),
         drain: drain(known, moment),
         peers: known.peers.iter().map(|(key, peer)| of_peer(known, key, peer, moment)).collect(),
         events: events(&known.chronicle, moment),
+    }
+}
+
+fn configuration(loaded: &Loaded, moment: &Moment) -> status::Configuration {
+    let refused = loaded.refused.as_ref();
+    status::Configuration {
+        since: Since::new(loaded.since, moment),
+        refused: refused
+            .map(|(since, mistakes)| status::Refused { since: Since::new(*since, moment), mistakes: mistakes.clone() }),
+        needs_restart: loaded.waits.clone(),
     }
 }
 
@@ -89,11 +102,15 @@ fn vips(known: &Known<'_>, moment: &Moment) -> Vec<status::Vip> {
             why_not: match (known.facts.standing, is_wanted) {
                 (Standing::Bootstrap { .. }, true) => Some(BOOTSTRAP.to_owned()),
                 (_, true) => missing(known, vip, bound),
+                (_, false) if !known.facts.vips.contains(vip) => {
+                    Some("it is not in the configuration any more".to_owned())
+                }
                 (_, false) => Some(unwanted(known)),
             },
         }
     };
-    known.facts.vips.iter().map(vip).collect()
+    let former = known.bound.iter().filter(|vip| !known.facts.vips.contains(vip));
+    known.facts.vips.iter().chain(former).map(vip).collect()
 }
 
 /// Why this node is to announce nothing.

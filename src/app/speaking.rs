@@ -72,16 +72,6 @@ pub(super) fn peer_host(host: &config::PeerHost) -> PeerHost {
     }
 }
 
-/// What their operator calls the peers.
-pub(super) fn descriptions(config: &Config) -> BTreeMap<PeerKey, String> {
-    let peers = config.bgp.peers.iter();
-    let named = peers.filter_map(|peer| {
-        let key = PeerKey { host: peer_host(&peer.host), port: peer.port };
-        Some((key, peer.description.clone()?))
-    });
-    named.collect()
-}
-
 /// Says once a peer when its hold time keeps a dead holder's route longer than the next holder waits, and only metrics
 /// that it may not compare move the traffic.
 pub(super) fn warn_of_long_holds(
@@ -97,8 +87,9 @@ async fn warn_of_holds(
     mut status: watch::Receiver<BTreeMap<PeerKey, PeerStatus>>,
     wrong: impl Fn(Option<Duration>) -> Option<String> + Send,
 ) -> Result<(), Error> {
-    let mut warned = BTreeSet::new();
+    let mut warned: BTreeSet<PeerKey> = BTreeSet::new();
     loop {
+        warned.retain(|peer| status.borrow().contains_key(peer));
         for (peer, status) in &*status.borrow_and_update() {
             let Some(negotiated) = status.negotiated.as_ref().filter(|_| status.established()) else { continue };
             let Some(text) = wrong(negotiated.hold_time) else { continue };

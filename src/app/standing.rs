@@ -1,6 +1,7 @@
 //! From the election to the facts: who may speak.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use ipnetwork::IpNetwork;
@@ -30,6 +31,8 @@ pub(super) fn facts(config: &Config) -> Facts {
 pub(super) struct Announcements {
     /// Whether it is fit.
     pub(super) condition: watch::Receiver<Condition>,
+    /// The VIPs of the configuration.
+    pub(super) vips: watch::Receiver<Vec<IpAddr>>,
     /// The VIPs that are bound.
     pub(super) bound: watch::Receiver<BTreeSet<Vip>>,
     /// The peers.
@@ -77,7 +80,7 @@ pub(super) fn stand(
     let (endpoints, keeper) = Endpoints::new(Settings {
         kubeconfig: config.kubeconfig.clone(),
         api_port: config.api_port,
-        vips: config.vips.iter().map(|vip| vip.address()).collect(),
+        vips: announcements.vips.clone(),
         call_limit: lease.attempt_limit(),
         leases_in: Some(lease.namespace.clone()),
     });

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 
 use super::Error;
 use super::chronicle::Election;
@@ -45,8 +45,8 @@ impl Stations {
         &mut self,
         name: &'static str,
         station: impl Future<Output = Result<(), Error>> + Send + 'static,
-    ) {
-        self.0.spawn(async move { (name, station.await) });
+    ) -> AbortHandle {
+        self.0.spawn(async move { (name, station.await) })
     }
 
     /// Waits until one of them ends, which none should.
@@ -79,9 +79,11 @@ pub(super) struct Node {
     pub(super) facts: watch::Sender<Facts>,
     pub(super) bound: watch::Receiver<BTreeSet<Vip>>,
     pub(super) speaker: SpeakerHandle,
+    /// Aborting it ends the changes of the configuration.
+    pub(super) live: AbortHandle,
     pub(super) lease: Option<Lease>,
     /// Without election: aborting it ends the flow from this node's fitness to the facts.
-    pub(super) gate: Option<tokio::task::AbortHandle>,
+    pub(super) gate: Option<AbortHandle>,
     /// Where Elastic IPs take the place of BGP: what is known of them.
     pub(super) moves: Option<watch::Receiver<Moves>>,
 }
@@ -90,7 +92,7 @@ pub(super) struct Node {
 pub(super) struct Lease {
     pub(super) releaser: Releaser,
     /// Dropping it ends the flow from the election to the facts.
-    pub(super) follow: tokio::task::AbortHandle,
+    pub(super) follow: AbortHandle,
     /// How it stands.
     pub(super) leadership: watch::Receiver<Leadership>,
     /// And how it came to that.
@@ -114,6 +116,7 @@ impl Node {
     /// unbind → release the lease if it is still ours. Until the sessions end, the lease is renewed and the routes follow
     /// it: when it is lost, they go at once.
     pub(super) async fn drain(mut self, stations: &mut Stations) {
+        self.live.abort();
         if let Some(lease) = &mut self.lease {
             lease.leaving.send_replace(true);
             tokio::select! {

@@ -127,7 +127,7 @@ mod tests {
         assert_eq!(effect_of(|peer| peer.attributes = med), Adjusted);
         assert_eq!(effect_of(|peer| peer.shutdown_text = Some("bye".to_owned())), Adjusted);
         assert_eq!(effect_of(|peer| peer.graceful_shutdown = Some(Duration::from_secs(1))), Adjusted);
-        assert_eq!(effect_of(|peer| peer.avoid_source.push(IpAddr::from([10, 0, 0, 8]))), Adjusted);
+        assert_eq!(effect_of(|peer| peer.avoid_source.push(IpAddr::from([10, 0, 0, 8]))), Nothing);
         assert_eq!(effect_of(|peer| peer.password = Some("new".into())), Adjusted);
         assert_eq!(effect_of(|peer| peer.password = None), Restarted);
         assert_eq!(effect_of(|peer| peer.connect = Connect::Both), Restarted);

@@ -131,11 +131,11 @@ impl PeerSettings {
         parts(self) == parts(other)
     }
 
-    /// Whether what is taken up as a session goes is the same.
+    /// Whether what is taken up as a session goes is the same; which addresses it must not use shows nowhere.
     pub(super) fn goes_on_as(&self, other: &Self) -> bool {
         let parts = |peer: &Self| {
-            let Self { description, avoid_source, attributes, shutdown_text, graceful_shutdown, .. } = peer.clone();
-            (description, avoid_source, attributes, shutdown_text, graceful_shutdown)
+            let Self { description, attributes, shutdown_text, graceful_shutdown, .. } = peer.clone();
+            (description, attributes, shutdown_text, graceful_shutdown)
         };
         let password = |peer: &Self| peer.password.as_ref().map(|password| password.expose_secret().to_owned());
         parts(self) == parts(other) && password(self) == password(other)

@@ -4,6 +4,7 @@
 //! knows where it came from; [`check`] turns that into a [`Config`], or into every mistake in it.
 
 mod bfd;
+mod change;
 mod check;
 mod file;
 mod finding;

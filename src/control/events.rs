@@ -34,6 +34,8 @@ pub enum Kind {
     Fitness,
     /// Whether it is drained.
     Drain,
+    /// The configuration.
+    Configuration,
 }
 
 /// The last [`KEPT`] events, oldest first.

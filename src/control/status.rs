@@ -28,6 +28,8 @@ pub struct Status {
     pub started: Since,
     /// Who announces.
     pub mode: Mode,
+    /// Which configuration it runs with.
+    pub configuration: Configuration,
     /// The virtual IPs of the configuration.
     pub vips: Vec<Vip>,
     /// The election; `null` without one.
@@ -73,6 +75,26 @@ pub enum Mode {
     Lease,
     /// Every node.
     Anycast,
+}
+
+/// The configuration in force, and a newer one that is not.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Configuration {
+    /// Since when it is what it is.
+    pub since: Since,
+    /// What the words, the file or a provider say now, where that is wrong and so not taken up.
+    pub refused: Option<Refused>,
+    /// What differs now, and counts after a restart only: a phrase each.
+    pub needs_restart: Vec<String>,
+}
+
+/// A configuration that is not taken up.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Refused {
+    /// Since when.
+    pub since: Since,
+    /// Everything that is wrong with it.
+    pub mistakes: Vec<String>,
 }
 
 /// One virtual IP.

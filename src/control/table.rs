@@ -1,6 +1,6 @@
 //! The document as text for people, within 100 columns where words allow. Pure.
 
-use super::status::{Drain, Event, Leadership, Mode, Peer, Role, Said, Since, Status, Vip};
+use super::status::{Configuration, Drain, Event, Leadership, Mode, Peer, Role, Said, Since, Status, Vip};
 
 /// Longer lines are broken.
 const WIDTH: usize = 100;
@@ -47,7 +47,23 @@ fn head(text: &mut Text, status: &Status) {
         text.field("", &format!("last failure {} ago: {error}", age(at)));
     }
     text.field("drain", &drain(&status.drain));
+    configuration(text, &status.configuration);
     text.blank();
+}
+
+/// Nothing where all is as it should be.
+fn configuration(text: &mut Text, configuration: &Configuration) {
+    let Configuration { since, refused, needs_restart } = configuration;
+    let mut name = "config";
+    if let Some(refused) = refused {
+        let (of, ago) = (age(since), age(&refused.since));
+        text.field(name, &format!("that of {of} ago stays: since {ago} there is a newer one, which is wrong"));
+        refused.mistakes.iter().for_each(|mistake| text.field("", mistake));
+        name = "";
+    }
+    if !needs_restart.is_empty() {
+        text.field(name, &format!("a restart is needed for {}", needs_restart.join(", ")));
+    }
 }
 
 fn joined(state: String, reason: Option<String>) -> String {

@@ -33,8 +33,8 @@ pub struct Settings {
     pub kubeconfig: PathBuf,
     /// The API server's port on 127.0.0.1.
     pub api_port: u16,
-    /// The VIPs: calls never go through them.
-    pub vips: Vec<IpAddr>,
+    /// The VIPs of now: calls never go through them.
+    pub vips: watch::Receiver<Vec<IpAddr>>,
     /// The longest one call of any user lasts; connecting takes no longer.
     pub call_limit: Duration,
     /// Where the account must be able to write Leases: kubeadm's `super-admin.conf`, where it lies beside the kubeconfig,
@@ -304,7 +304,8 @@ fn targets(
         server_name: Some(SERVER_NAME.to_owned()),
         own,
     };
-    let is_vip = |address: &IpAddr| settings.vips.contains(address);
+    let vips = settings.vips.borrow().clone();
+    let is_vip = |address: &IpAddr| vips.contains(address);
     let is_local = |address: IpAddr, port| port == settings.api_port && is_own(address);
     let (mut targets, mut local) =
         (vec![by_name(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), settings.api_port), true)], vec![]);
@@ -335,7 +336,8 @@ fn targets(
 fn other_port(config: &Config, settings: &Settings, resolved: &[IpAddr]) -> Option<String> {
     let (url, ours) = (&config.cluster_url, settings.api_port);
     let port = url.port_u16().unwrap_or(443);
-    let leads_elsewhere = !resolved.is_empty() && !resolved.iter().any(|address| settings.vips.contains(address));
+    let leads_elsewhere =
+        !resolved.is_empty() && !resolved.iter().any(|address| settings.vips.borrow().contains(address));
     (port != ours && !leads_elsewhere).then(|| {
         format!(
             "the kubeconfig's server is {url}, but this node's API server is asked at 127.0.0.1:{ours}: if it listens at \

@@ -15,7 +15,7 @@ mod node;
 pub use board::{Troubles, Watched};
 
 #[cfg(feature = "daemon")]
-use {crate::config::Config, board::Board, node::Follower, std::future::Future};
+use {crate::config::Config, board::Board, node::Follower, std::future::Future, std::net::IpAddr, tokio::sync::watch};
 
 /// Somebody who tells.
 #[cfg(feature = "daemon")]
@@ -38,12 +38,15 @@ impl Provider {
 }
 
 /// Whom this configuration wants to hear, as a task that never ends, and where that is seen. Nothing is asked before
-/// the task runs.
+/// the task runs. `vips`: the VIPs of now, which calls never go through.
 #[cfg(feature = "daemon")]
-pub fn watch(config: &Config) -> (impl Future<Output = ()> + Send + use<>, Watched) {
+pub fn watch(
+    config: &Config,
+    vips: watch::Receiver<Vec<IpAddr>>,
+) -> (impl Future<Output = ()> + Send + use<>, Watched) {
     let (board, watched) = Board::new();
     let metal = metal::Follower::new(config).map(Provider::Metal);
-    let providers = [Follower::new(config).map(Provider::Node), metal];
+    let providers = [Follower::new(config, vips).map(Provider::Node), metal];
     let running = providers.into_iter().flatten().map(move |provider| provider.run(board.clone()));
     let running = futures::future::join_all(running.collect::<Vec<_>>());
     let run = async {

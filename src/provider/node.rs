@@ -1,9 +1,11 @@
 //! Follows this node's Node object: by its name, else by its hostname label.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Node;
 use kube::api::{Api, ListParams};
+use tokio::sync::watch;
 
 use super::annotations;
 use super::board::Board;
@@ -41,8 +43,8 @@ pub(super) struct Follower {
 }
 
 impl Follower {
-    /// `None`: nothing of the configuration hangs on it.
-    pub(super) fn new(config: &Config) -> Option<Self> {
+    /// `None`: nothing of the configuration hangs on it. `vips`: calls never go through them.
+    pub(super) fn new(config: &Config, vips: watch::Receiver<Vec<IpAddr>>) -> Option<Self> {
         let prefix = match &config.provider {
             Some(ProviderConfig::Annotations { prefix }) => Some(prefix.clone()),
             Some(ProviderConfig::Metal(_)) | None => None,
@@ -54,7 +56,7 @@ impl Follower {
         let (endpoints, keeper) = Endpoints::new(Settings {
             kubeconfig: config.kubeconfig.clone(),
             api_port: config.api_port,
-            vips: config.vips.iter().map(|vip| vip.address()).collect(),
+            vips,
             call_limit: LIMIT,
             leases_in: None,
         });

@@ -200,6 +200,7 @@ pub(super) fn anycast(node: &str) -> Value {
         "time": MASKED,
         "started": MASKED,
         "mode": "anycast",
+        "configuration": {"since": MASKED, "refused": null, "needs_restart": []},
         "leadership": null,
         "fitness": {"state": "unchecked", "since": MASKED, "reason": null, "last_error": null},
         "drain": {

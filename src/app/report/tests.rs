@@ -82,6 +82,7 @@ impl Node {
             peers: &self.peers,
             descriptions: &descriptions,
             drains: self.drains,
+            loaded: Loaded::first(at(100)),
             chronicle: Chronicle { events, leadership_since: at(480), fitness_since: at(470) },
         };
         report(&known, &MOMENT)
@@ -117,6 +118,7 @@ fn a_holder_whose_peer_has_the_route() {
         time: "2026-11-21T16:10:54.000Z".to_owned(),
         started: since(100),
         mode: Mode::Lease,
+        configuration: status::Configuration { since: since(100), refused: None, needs_restart: vec![] },
         vips: vec![status::Vip {
             address: "10.88.0.40".to_owned(),
             wanted: true,

@@ -106,11 +106,21 @@ impl Crew {
     pub(super) fn begin(&mut self, routes: watch::Receiver<RouteSet>) -> Result<(), Error> {
         self.routes = routes;
         let config = self.config.borrow().clone();
-        let prepared: Vec<(Member, Peer)> =
-            config.peers.iter().map(|peer| self.prepare(&config, peer, None)).collect::<Result<_, _>>()?;
+        let prepared: Vec<(Member, Peer)> = config
+            .peers
+            .iter()
+            .map(|peer| self.prepare(&config, &self.with_password(peer), None))
+            .collect::<Result<_, _>>()?;
         self.listener.accept().map_err(Error::Accept)?;
         prepared.into_iter().for_each(|(member, peer)| self.spawn(member, peer));
         Ok(())
+    }
+
+    /// The settings with the password of now: it may have changed since the configuration was made.
+    fn with_password(&self, settings: &PeerSettings) -> PeerSettings {
+        let passwords = self.passwords.borrow();
+        let password = settings.password.as_ref().map(|given| passwords.get(&settings.key()).unwrap_or(given).clone());
+        PeerSettings { password, ..settings.clone() }
     }
 
     /// A peer that is not dialled yet. `incoming`: the connections that already wait for it.
@@ -134,11 +144,8 @@ impl Crew {
             incoming: incoming.or_else(|| self.open_door(settings)),
             listener: settings.is_awaited().then(|| self.listener.keys()),
         };
-        // It may have changed since the configuration was made.
-        let password =
-            settings.password.as_ref().map(|given| self.passwords.borrow().get(&key).unwrap_or(given).clone());
-        let now = PeerSettings { password, ..settings.clone() };
-        let peer = Peer::new(now.machine(config, rand::random()), now.target(config), now, wiring);
+        let peer =
+            Peer::new(settings.machine(config, rand::random()), settings.target(config), settings.clone(), wiring);
         let peer = peer.map_err(|source| Error::Timer { peer: key, source })?;
         Ok((Member { wanted, begun: (config.clone(), settings.clone()), task: None, incoming: None }, peer))
     }
@@ -187,7 +194,7 @@ impl Crew {
         match (config.peers.iter().find(|peer| peer.key() == key), how) {
             (None, _) => self.forget(&key),
             (Some(_), Ok(())) if leaving => {}
-            (Some(settings), Ok(())) => match self.prepare(&config, settings, member.incoming) {
+            (Some(settings), Ok(())) => match self.prepare(&config, &self.with_password(settings), member.incoming) {
                 Ok((member, peer)) => self.spawn(member, peer),
                 Err(error) => self.fail(&key, &error.to_string()),
             },
@@ -224,13 +231,6 @@ impl Crew {
             self.bfd = bfd;
             return Err(error);
         }
-        // Whom they name has the same password from the configuration, or none.
-        let stays = |key: &PeerKey| after.peers.iter().any(|peer| peer.key() == *key && peer.password.is_some());
-        self.passwords.send_if_modified(|passwords| {
-            let count = passwords.len();
-            passwords.retain(|key, _| stays(key));
-            passwords.len() != count
-        });
         for (key, member) in &mut self.members {
             match after.peers.iter().find(|peer| peer.key() == *key) {
                 Some(settings) => member.change(&after, settings, &self.listener),
@@ -276,10 +276,9 @@ impl Crew {
     fn tell_passwords(&self, before: &SpeakerConfig, after: &SpeakerConfig) {
         let had_one = |key: PeerKey| before.peers.iter().any(|peer| peer.key() == key && peer.password.is_some());
         let with_one = after.peers.iter().filter(|peer| had_one(peer.key()));
-        let told: Vec<_> = with_one.filter_map(|peer| Some((peer.key(), peer.password.clone()?))).collect();
-        if !told.is_empty() {
-            self.passwords.send_modify(|passwords| passwords.extend(told));
-        }
+        let told: Passwords = with_one.filter_map(|peer| Some((peer.key(), peer.password.clone()?))).collect();
+        // Whoever is not in it has the one of its settings, or none.
+        self.passwords.send_modify(|passwords| *passwords = told);
     }
 }
 

@@ -6,7 +6,7 @@ fn settings() -> Settings {
     Settings {
         kubeconfig: PathBuf::from("/etc/kubernetes/admin.conf"),
         api_port: 6443,
-        vips: vec!["10.88.0.40".parse().unwrap(), "fd00::40".parse().unwrap()],
+        vips: watch::channel(vec!["10.88.0.40".parse().unwrap(), "fd00::40".parse().unwrap()]).1,
         call_limit: Duration::from_secs(2),
         leases_in: None,
     }

@@ -220,3 +220,36 @@ fn a_changed_password_has_its_own_way() {
     drop(Script::with_route(&listener));
     running.stop("");
 }
+
+#[test]
+fn a_thousand_changes_leave_no_task_behind() {
+    const CHANGES: usize = 1_000;
+    let (listener, other) = (listen(), listen());
+    let (one, two) = (settings(&listener), settings(&other));
+    let awaited = PeerSettings { connect: Connect::Both, password: Some("GG".into()), ..two.clone() };
+    let interval = Duration::from_millis(300);
+    let bfd = Some(BfdSettings { tx: interval, rx: interval, multiplier: 3, strict: false });
+    let steps = [
+        vec![one.clone()],
+        vec![one.clone(), two.clone()],
+        vec![PeerSettings { bfd, ..one.clone() }, two],
+        vec![one, awaited.clone()],
+        vec![awaited],
+        vec![],
+    ];
+    let running = Running::start(vec![], routes(Until::Forever));
+    running.set(vec![]).unwrap();
+    let tasks = || running.runtime.metrics().num_alive_tasks();
+    let before = tasks();
+    for step in (0..CHANGES).map(|n| &steps[n % steps.len()]) {
+        running.set(step.clone()).unwrap();
+    }
+    running.set(vec![]).unwrap();
+    running.wait_for_peers(&[]);
+    let deadline = clock::now() + AT_LAST;
+    while tasks() != before {
+        assert!(clock::now() < deadline, "{} tasks, {before} before", tasks());
+        thread::yield_now();
+    }
+    running.stop("");
+}
