@@ -27,7 +27,7 @@ use crate::clock::now;
 pub(super) struct Crew {
     config: watch::Sender<SpeakerConfig>,
     watchdog: Watchdog,
-    /// Where a peer has BFD.
+    /// Once a peer has had BFD: a second one would find the ports of the first taken while that says goodbye.
     bfd: Option<bfd::Service>,
     listener: Listener,
     board: Arc<Board>,
@@ -92,13 +92,13 @@ impl Crew {
         self.passwords.clone()
     }
 
-    /// The BFD thread, where a peer has BFD: the one that runs, else a new one.
+    /// The BFD thread: the one that runs, else a new one where a peer has BFD.
     fn service_for(&self, config: &SpeakerConfig) -> Result<Option<bfd::Service>, Error> {
         let is_wanted = config.peers.iter().any(|peer| peer.bfd.is_some());
-        match (is_wanted, &self.bfd) {
-            (false, _) => Ok(None),
-            (true, Some(running)) => Ok(Some(running.clone())),
-            (true, None) => bfd::Service::start().map(Some).map_err(Error::Bfd),
+        match (&self.bfd, is_wanted) {
+            (None, false) => Ok(None),
+            (Some(running), _) => Ok(Some(running.clone())),
+            (None, true) => bfd::Service::start().map(Some).map_err(Error::Bfd),
         }
     }
 
