@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
 use super::bfd;
 use super::communities;
@@ -211,6 +211,22 @@ pub(super) fn bfd_sessions(host: &Host) -> Result<Vec<bfd::Session>> {
 
 pub(super) fn sessions(host: &Host) -> Result<Vec<Session>> {
     parse_sessions(&query(host, &["show", "protocols", "all", "\"peer*\""])?)
+}
+
+/// Since when the session is what it is, to the millisecond.
+pub(super) fn up_mark(host: &Host, peer: IpAddr) -> Result<String> {
+    let said = query(host, &["show", "protocols", "all", "\"peer*\""])?;
+    let mut head = None;
+    for line in said.lines() {
+        if line.starts_with("peer") {
+            head = Some(line);
+        }
+        if line.trim() == format!("Neighbor address: {peer}") {
+            // peer0 BGP --- up 16:04:12.345 Established
+            return Ok(head.context("a neighbor without its protocol")?.to_owned());
+        }
+    }
+    bail!("birdc does not know {peer}: {said}")
 }
 
 fn parse_sessions(said: &str) -> Result<Vec<Session>> {

@@ -169,6 +169,14 @@ pub(super) fn sessions(host: &Host) -> Result<Vec<Session>> {
     peers.map(|(address, peer)| session(address, peer)).collect()
 }
 
+/// How often the session was up and down.
+pub(super) fn up_mark(host: &Host, peer: IpAddr) -> Result<String> {
+    let said = query(host, "show bgp neighbors json")?;
+    let count = |name: &str| said.pointer(&format!("/{peer}/{name}")).and_then(Value::as_u64);
+    let (up, down) = (count("connectionsEstablished"), count("connectionsDropped"));
+    Ok(format!("up {} times, down {}", up.context("no count of sessions")?, down.context("no count of drops")?))
+}
+
 /// An unnumbered neighbour is called by its interface, and has an address once it was heard.
 fn peer_address(name: &str, heard: &str) -> Result<IpAddr> {
     match (name.parse(), heard) {

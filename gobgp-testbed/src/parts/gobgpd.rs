@@ -129,6 +129,16 @@ pub(super) fn sessions(host: &Host) -> Result<Vec<Session>> {
     peers.as_array().into_iter().flatten().map(session).collect()
 }
 
+/// When the session came up.
+pub(super) fn up_mark(host: &Host, peer: IpAddr) -> Result<String> {
+    let peers = query(host, &["neighbor"])?;
+    let address = peer.to_string();
+    let is_it = |value: &&Value| value.pointer("/conf/neighbor_address").and_then(Value::as_str) == Some(&address);
+    let found = peers.as_array().into_iter().flatten().find(is_it).context("gobgpd does not know it")?;
+    let uptime = found.pointer("/timers/state/uptime").with_context(|| format!("no uptime in {found:#}"))?;
+    Ok(uptime.to_string())
+}
+
 fn session(peer: &Value) -> Result<Session> {
     /// `SessionState` of gobgp's API: unknown, idle, connect, active, opensent, openconfirm, established.
     const ESTABLISHED: u64 = 6;

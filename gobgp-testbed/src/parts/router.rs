@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
 use super::mrt;
 pub use super::neighbor::Neighbor;
@@ -338,6 +338,20 @@ impl Router {
         all.into_iter()
             .find(|session| session.peer == peer)
             .with_context(|| format!("{} has no peer {peer}", self.kind))
+    }
+
+    /// What this router says of the session with a peer that would be another of another session: how often it came up,
+    /// or when.
+    ///
+    /// # Errors
+    /// When there is no such session, or the program does not say it (OpenBGPD, ExaBGP).
+    pub fn up_mark(&self, peer: IpAddr) -> Result<String> {
+        match self.kind {
+            Kind::Gobgpd => gobgpd::up_mark(&self.host, peer),
+            Kind::Bird => bird::up_mark(&self.host, peer),
+            Kind::Frr => frr::up_mark(&self.host, peer),
+            Kind::Openbgpd | Kind::Exabgp => bail!("{} does not say it", self.kind),
+        }
     }
 
     /// Waits until the best path to `prefix` points at `next_hop`, and returns it.

@@ -75,7 +75,7 @@ pub(super) struct Control {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Said {
     code: i32,
-    out: String,
+    pub(super) out: String,
     err: String,
 }
 
@@ -86,7 +86,7 @@ impl Control {
     }
 
     /// Runs `vipcast <words>` on the node.
-    fn run(&self, words: &[&str]) -> Result<Said> {
+    pub(super) fn run(&self, words: &[&str]) -> Result<Said> {
         let mut command = self.node.command(paths::vipcast()?);
         let output = command.args(words).arg("--controlSocket").arg(&self.socket).output()?;
         Ok(Said {

@@ -36,6 +36,7 @@ mod pair;
 mod parts;
 mod play;
 mod readme;
+mod reload;
 mod restarts;
 mod rotation;
 mod sessions;
@@ -495,6 +496,7 @@ fn all() -> impl Iterator<Item = &'static Scenario> {
         .chain(control::ALL)
         .chain(files::ALL)
         .chain(standby::STANDBY)
+        .chain(reload::ALL)
         .chain(bootstrap::BOOTSTRAP)
         .chain(manifests::MANIFESTS)
         .chain([&forms::FORMS, &alone::ALONE])
