@@ -94,9 +94,10 @@ fn take(key: &'static Key, entry: &Entry, file: &Source, words: &mut FileWords) 
     }
 }
 
-/// The option of a flag or of a variable.
+/// The option of a flag, in any of its spellings, or of a variable.
 fn spec(name: &str) -> Option<&'static Spec> {
-    OPTIONS.iter().copied().find(|spec| spec.flag == name || spec.variables.contains(&name))
+    let is_named = |spec: &&Spec| spec.flag == name || spec.aliases.contains(&name) || spec.variables.contains(&name);
+    OPTIONS.iter().copied().find(is_named)
 }
 
 /// Takes a value, or the values of a list, as the option's text.

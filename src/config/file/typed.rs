@@ -9,7 +9,9 @@ use super::{FilePeer, FileVip, FileWords, Place};
 use crate::config::PeerHost;
 use crate::config::check;
 use crate::config::mpbgp::MpBgp;
-use crate::config::options::{ADDRESS, BGP, CONTROL_PLANE, HEALTH_ADDRESS, LEADER_ELECTION, LOG, OPTIONS, Spec};
+use crate::config::options::{
+    ADDRESS, BGP, CONTROL_PLANE, HEALTH_ADDRESS, LEADER_ELECTION, LOG, METAL as METAL_ON, OPTIONS, Spec,
+};
 use crate::config::peer::{BGP_PORT, asn, password_rules};
 use crate::config::scalar::{decimal, go_bool, is_interface_name};
 use crate::config::settings::{KEYS, Setting};
@@ -158,7 +160,21 @@ static BFD: &[Field] = &[
     setting("strict", Form::Switch, "bfd-strict"),
 ];
 
-static PROVIDER: &[Field] = &[option("annotations", Form::Text, "annotations")];
+static PROVIDER: &[Field] = &[
+    option("annotations", Form::Text, "annotations"),
+    own("metal", Form::Keys(&[METAL]), "Equinix Metal's API; that it is there turns it on"),
+];
+
+static METAL: &[Field] = &[
+    option("enabled", Form::Switch, "metal"),
+    option("key", Form::Secret, "metalKey"),
+    option("keyFile", Form::Text, "metalKeyFile"),
+    option("projectID", Form::Text, "metalProjectID"),
+    option("project", Form::Text, "metalProject"),
+    option("device", Form::Text, "metalDevice"),
+    option("url", Form::Text, "metalAPI"),
+    option("caFile", Form::Text, "metalCA"),
+];
 
 static ELECTION: &[Field] = &[
     option("enabled", Form::Switch, "leaderElection"),
@@ -207,8 +223,10 @@ pub(super) fn words(root: &Node, file: &Source) -> FileWords {
         let items = if vips.items().is_empty() { std::slice::from_ref(vips) } else { vips.items() };
         items.iter().for_each(|item| vip(item, file, &mut words));
     }
-    for (key, on) in [("bgp", &BGP), ("election", &LEADER_ELECTION)] {
-        if let Some(section) = root.get(key) {
+    let metal = root.get("provider").and_then(|provider| provider.get("metal"));
+    let sections = [(root.get("bgp"), &BGP), (root.get("election"), &LEADER_ELECTION), (metal, &METAL_ON)];
+    for (section, on) in sections {
+        if let Some(section) = section {
             words.set_if_absent(on, "true", file.place(section));
         }
     }

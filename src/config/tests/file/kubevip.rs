@@ -127,3 +127,13 @@ fn raft_that_is_really_asked_for_is_refused() {
     let said = wrong("/vip.yaml", &text);
     assert!(said.iter().any(|line| line.contains("raft")), "{said:?}");
 }
+
+#[test]
+fn metal_of_the_0_3_releases() {
+    let text = "enableBGP: true\naddress: 10.88.0.40\nenablePacket: true\npacketAPIKey: GGGG\npacketProjectID: x\n";
+    let words = File::parse("/f.yaml", text).unwrap().words("cp-1", None);
+    let raw = raw(&[], &[]).with_file(words);
+    let said = ["metal", "metalKey", "metalProjectID"].map(|flag| raw.get(spec(flag)).text.to_owned());
+    assert_eq!(said, ["true", "GGGG", "x"]);
+    assert!(!format!("{raw:?}").contains("GGGG"));
+}

@@ -34,6 +34,7 @@ fn schema_and_program_agree() {
         with("apiPort: '6443'"),
         with("health: {enabled: false}"),
         with("provider: {annotations: metal.equinix.com}"),
+        with("provider: {metal: {keyFile: /token, projectID: x}}"),
         with(
             "overrides: [{nodes: a, bgp: null}, {nodeSelector: {a: b}, vips: [10.0.0.1, {address: 10.0.0.2, med: 0}]}]",
         ),
