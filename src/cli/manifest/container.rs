@@ -20,7 +20,7 @@ const ADMIN_CONF: &str = "/etc/kubernetes/admin.conf";
 /// Before everything but the node itself.
 const PRIORITY: &str = "system-node-critical";
 /// Files of the node that options name, besides passwords.
-const FILES: [&str; 4] = ["controlPlaneHealthCheckCAPath", "etcdCACert", "etcdCert", "etcdKey"];
+const FILES: [&str; 5] = ["controlPlaneHealthCheckCAPath", "metalCA", "etcdCACert", "etcdCert", "etcdKey"];
 
 /// The pod's spec, and what should be said of it.
 ///
@@ -125,7 +125,11 @@ fn mount(words: &Words<'_>, secrets: &Secrets, mounts: &mut Mounts, notes: &mut 
     if !secrets.files.is_empty() {
         secret_directory(words, mounts, NAME, DIRECTORY);
     }
-    for (n, file) in password_files(&words.raw).iter().filter_map(|path| path.to_str()).enumerate() {
+    let passwords = password_files(&words.raw);
+    // The file of a cloud is mounted below.
+    let cloud = words.text("provider_config");
+    let secret_files = passwords.iter().filter_map(|path| path.to_str()).filter(|path| Some(*path) != cloud);
+    for (n, file) in secret_files.enumerate() {
         match own_directory(file) {
             Some(directory) => secret_directory(words, mounts, &format!("passwords-{n}"), directory),
             None => mounts.host(&format!("password-{n}"), file, "File", file),

@@ -127,7 +127,11 @@ pub(super) fn told(words: &Words<'_>, secrets: &Secrets) -> Told {
     let mut told = Told { variables: Vec::new(), arguments: Vec::new() };
     let on = |name: &&str| words.text(name).is_some_and(|text| go_bool(text) != Some(false));
     let with = WITH.iter().filter(|(option, _)| on(option)).flat_map(|(_, companions)| *companions);
-    let companions: BTreeMap<&str, &str> = with.chain(ALWAYS).copied().collect();
+    let mut companions: BTreeMap<&str, &str> = with.chain(ALWAYS).copied().collect();
+    if words.has_provider() {
+        // It says that too.
+        companions.remove("bgp_as");
+    }
     for name in ORDER {
         if *name == "vip_nodename" {
             told.variables.push(node_name());

@@ -17,8 +17,10 @@ use crate::config::{Mistakes, with_password_file, without_passwords};
 pub(super) const DIRECTORY: &str = "/etc/kubernetes/vipcast";
 /// The Secret, and the volume of it.
 pub(super) const NAME: &str = "vipcast";
-/// The file with a token, in the form of `--provider-config`.
-const TOKEN_FILE: &str = "metal.json";
+/// The file with the token of a cloud.
+const TOKEN_FILE: &str = "metal-token";
+/// The same for kube-vip, in the form of `--provider-config`.
+const CLOUD_FILE: &str = "metal.json";
 
 /// What becomes of an option.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,12 +103,18 @@ impl Secrets {
         Ok(())
     }
 
-    /// A token of the cloud: in the file that `--provider-config` names, which is ours unless one is given.
+    /// A token of the cloud: in a file of its own, or in the one that `--provider-config` names, which is ours unless one
+    /// is given.
     fn of_cloud(&mut self, words: &Words<'_>) {
-        let Some(spec) = by_variable("provider_config").filter(|spec| !words.is_given(spec)) else { return };
         let project = words.text("vip_packetprojectid").unwrap_or("PROJECT");
-        self.options.insert(spec.flag, Kept::Instead(format!("{DIRECTORY}/{TOKEN_FILE}")));
-        self.files.insert(TOKEN_FILE.to_owned(), format!(r#"{{"apiKey": "TOKEN", "projectId": "{project}"}}"#));
+        let (variable, file, content) = if words.is_ours() {
+            ("metal_key_file", TOKEN_FILE, "the token".to_owned())
+        } else {
+            ("provider_config", CLOUD_FILE, format!(r#"{{"apiKey": "TOKEN", "projectId": "{project}"}}"#))
+        };
+        let Some(spec) = by_variable(variable).filter(|spec| !words.is_given(spec)) else { return };
+        self.options.insert(spec.flag, Kept::Instead(format!("{DIRECTORY}/{file}")));
+        self.files.insert(file.to_owned(), content);
     }
 
     /// How the files come to where they are read; no secret is in it.

@@ -58,6 +58,11 @@ const GOLDEN: &[(&str, &str)] = &[
         "manifest daemonset --interface eth0 --address 10.88.0.40 --controlplane --services --arp \
          --leaderElection --inCluster --taint",
     ),
+    (
+        "pod-metal",
+        "manifest pod --interface lo --address 10.88.0.40 --controlplane --bgp --metal --metalKey Sesame-4 \
+         --metalProjectID 93125c2a-8b78-4d4f-a3c4-7367d6b7cca8",
+    ),
     ("pod-of-kube-vip", "manifest pod MAIN --bgppeers 10.77.0.1:65001::false --image ghcr.io/kube-vip/kube-vip:v1.2.3"),
     ("rbac", "manifest rbac"),
     ("rbac-role", "manifest rbac --role"),

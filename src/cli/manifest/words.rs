@@ -97,7 +97,8 @@ impl<'a> Words<'a> {
 
     /// Whether it is known here what our daemon will say: it runs the mode, and has no file to read besides.
     fn is_complete(&self) -> bool {
-        self.is_on(&BGP) && !self.is_unbuilt() && self.text("config_file").is_none()
+        let files = ["config_file", "provider_config", "metal_key_file"];
+        self.is_on(&BGP) && !self.is_unbuilt() && files.iter().all(|file| self.text(file).is_none())
     }
 
     /// What a node says that has all these words name.
