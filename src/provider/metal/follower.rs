@@ -8,7 +8,7 @@ use crate::config::{Config, ProviderConfig};
 use crate::provider::board::Board;
 
 /// How often it is asked while all is well.
-const EVERY: Duration = Duration::from_secs(300);
+const EVERY: Duration = Duration::from_secs(120);
 /// Whose troubles they are.
 const METAL: &str = "Equinix Metal";
 
