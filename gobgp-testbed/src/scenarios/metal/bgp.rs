@@ -15,6 +15,8 @@ use crate::parts::router::{Conf, Kind, Neighbor};
 use crate::site::{PREFIX, Site};
 
 const PASSWORD: &str = "md5-of-the-project";
+/// How soon the API is asked again where somebody must do something first.
+const ASKED_AGAIN: Duration = Duration::from_secs(30);
 
 /// Nothing of BGP is in the flags: who this node is, its AS, its peer two hops away and the password are the API's.
 pub(super) fn discovered(site: &mut Site) -> Result<()> {
@@ -33,10 +35,8 @@ pub(super) fn discovered(site: &mut Site) -> Result<()> {
     figure("from the start to the word that BGP is not enabled", clock::since(begin));
     metal.set_neighbors(1, &[neighbor(node_address(1), NODE_AS, &[peer], kind.asn(), Some(PASSWORD), true)])?;
     let begin = clock::now();
-    wait_paths(&router, PREFIX, &[external(node_address(1), None)]).or_else(|_| {
-        // Where the API says that somebody must do something, it is asked again every 30 s.
-        wait_paths(&router, PREFIX, &[external(node_address(1), None)])
-    })?;
+    router.wait_best(PREFIX, node_address(1), ASKED_AGAIN + SOON)?;
+    wait_paths(&router, PREFIX, &[external(node_address(1), None)])?;
     figure("from the neighbour at the API to the route at gobgpd", clock::since(begin));
     let requests = metal.requests();
     let pages = requests.iter().filter(|line| line.contains("/devices?per_page=")).count();
