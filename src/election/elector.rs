@@ -296,12 +296,12 @@ impl Elector {
         let version = version.unwrap_or_else(|| self.known_version());
         self.follow_parting(now, record.as_ref());
         match (&mut self.view, record) {
-            (View::Ours(held), Some(record)) if record.spec == held.record.spec => held.record = record,
+            (View::Ours(held), Some(record)) if !late && record.spec == held.record.spec => held.record = record,
             (View::Ours(held), record) => {
                 let held = held.clone();
                 self.lose(now, version, record, late, &held);
             }
-            (View::Theirs { record: known, .. }, Some(record)) if record.spec == known.spec => *known = record,
+            (View::Theirs { record: known, .. }, Some(record)) if !late && record.spec == known.spec => *known = record,
             (View::Unknown | View::Gone { .. } | View::Theirs { .. }, Some(record)) => self.observe(now, record, late),
             (View::Gone { free_at, .. } | View::Theirs { free_at, .. }, None) => {
                 self.view = View::Gone { version, free_at: *free_at };

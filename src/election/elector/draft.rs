@@ -142,9 +142,15 @@ fn forget_handover(record: &mut Record) {
 /// for ever.
 pub(super) fn later(last: Option<MicroTime>, wall: MicroTime) -> MicroTime {
     const FAR: u64 = 3600;
+    const SECOND: i64 = 1_000_000;
     let Some(last) = last else { return wall };
     match last.seconds().checked_sub(wall.seconds()) {
-        Some(ahead) if ahead < FAR => MicroTime(last.0.saturating_add(1_000_000)),
+        // The fraction is the clock's own: when etcd goes back, times are counted from there again, and none may be one
+        // that somebody saw before.
+        Some(ahead) if ahead < FAR => {
+            let next = last.0.div_euclid(SECOND).saturating_add(1);
+            MicroTime(next.saturating_mul(SECOND).saturating_add(wall.0.rem_euclid(SECOND)))
+        }
         Some(_) | None => wall,
     }
 }

@@ -175,7 +175,7 @@ fn an_unfit_holder_hands_over_after_its_dwell_time_and_stays_where_nobody_is_fit
     // It was taken at 1.2 s.
     assert_eq!(e.next_deadline(), Some(ms(11_200)));
     // In a later second than the renewal before.
-    let offer = offering(version, 12_000, "b1");
+    let offer = offering(version, 12_200, "b1");
     assert_eq!(timeout(&mut e, 11_200), [update(8, offer.clone())]);
     // Nobody took it: it is taken back, and offered again a dwell time after.
     handle(&mut e, 11_200, wrote(8, with_version(offer, 16)));
@@ -190,8 +190,8 @@ fn a_drained_holder_hands_over_at_once_and_claims_nothing_after() {
     let mut e = holder();
     e.set_candidates(at(1500), vec![candidate("node-b", "b1")]);
     e.set_fitness(at(1600), Fitness::Drained);
-    assert_eq!(actions(&mut e), [update(3, offering(10, 2000, "b1"))]);
-    handle(&mut e, 1700, wrote(3, offering(11, 2000, "b1")));
+    assert_eq!(actions(&mut e), [update(3, offering(10, 2600, "b1"))]);
+    handle(&mut e, 1700, wrote(3, offering(11, 2600, "b1")));
     handle(&mut e, 1800, seen(taken(12, 1750, true)));
     assert_eq!(e.leadership(ms(1800)), ending(2550));
     assert_eq!(timeout(&mut e, 2550).len(), 1);
@@ -231,7 +231,7 @@ fn an_offer_is_taken_at_once_and_acknowledged_when_the_routes_are_out() {
     assert_eq!(actions(&mut e), []);
     e.announced(at(3200), EPOCH + 3);
     let mut renewal = noted(with_version(claim, 12), &[(ACKNOWLEDGED, (EPOCH + 3).to_string())]);
-    renewal.spec.renew_time = Some(wall(4000));
+    renewal.spec.renew_time = Some(wall(4200));
     assert_eq!(actions(&mut e), [update(3, renewal.clone())]);
     assert_eq!(handle(&mut e, 3300, wrote(3, with_version(renewal, 13))), []);
     // Said once: the next renewal has its own time again.
@@ -253,7 +253,7 @@ fn a_late_answer_takes_back_no_word() {
     e.announced(at(3110), EPOCH + 3);
     assert_eq!(actions(&mut e), []);
     let mut renewal = noted(claim.clone(), &[(ACKNOWLEDGED, (EPOCH + 3).to_string())]);
-    renewal.spec.renew_time = Some(wall(4000));
+    renewal.spec.renew_time = Some(wall(4200));
     assert_eq!(handle(&mut e, 3200, wrote(2, claim)), [update(3, renewal)]);
 }
 

@@ -240,7 +240,7 @@ fn every_renewal_changes_the_record_as_client_go_sees_it() {
     let hour = 3600 * 1_000_000;
     let cases = [
         (wall(1000), MicroTime(wall(1000).0 + 1_000_000)),
-        (wall(200), MicroTime(wall(1000).0 + 1_000_000)),
+        (wall(200), wall(2200)),
         (MicroTime(wall(1000).0 - hour), MicroTime(wall(1000).0 - hour)),
     ];
     for (wall, written) in cases {
@@ -258,10 +258,10 @@ fn a_write_that_was_done_is_not_taken_for_a_later_one_that_was_not() {
     // The wall clock was set back: both renewals follow the same record.
     let set_back = |when: u64| Moment { now: ms(when), wall: wall(500) };
     e.handle_timeout(set_back(3000));
-    let lost = ours(10, EPOCH + 1, 1000, 2000, 0);
+    let lost = ours(10, EPOCH + 1, 1000, 2500, 0);
     assert_eq!(actions(&mut e), [update(3, lost.clone())]);
     e.handle(set_back(5000), failed(3));
-    assert_eq!(actions(&mut e), [update(4, ours(10, EPOCH + 1, 1000, 3000, 0))]);
+    assert_eq!(actions(&mut e), [update(4, ours(10, EPOCH + 1, 1000, 3500, 0))]);
     // What the watch shows is the first, however often.
     for v in [11, 12] {
         assert_eq!(handle(&mut e, 5100, seen(with_version(lost.clone(), v))), []);

@@ -31,7 +31,7 @@ fn gives_back_what_a_write_on_its_way_brought() {
     handle(&mut e, 0, got(1, None));
     e.release(at(100));
     assert_eq!(actions(&mut e), []);
-    let free = released(1000, 10, EPOCH);
+    let free = released(1200, 10, EPOCH);
     assert_eq!(handle(&mut e, 200, wrote(2, ours(10, EPOCH, 0, 0, 0))), [update(3, free)]);
     assert_eq!(e.leadership(ms(200)), nobody());
 }

@@ -199,3 +199,14 @@ fn a_standby_speaks_on_when_the_lease_is_given_back_or_deleted_until_another_may
     handle(&mut e, 100, got(1, Some(record(10, "", 1, 0))));
     assert_eq!(e.leadership(ms(100)), nobody());
 }
+
+/// Whose times are counted on from a restored record comes by where it was before.
+#[test]
+fn a_record_that_went_back_is_waited_out_anew_even_if_it_looks_the_same() {
+    let mut e = elector();
+    timeout(&mut e, 0);
+    handle(&mut e, 0, got(1, Some(record(20, "node-b", 15, 7000))));
+    assert_eq!(handle(&mut e, 14_000, seen(record(12, "node-b", 15, 7000))), [get(2)]);
+    assert_eq!(handle(&mut e, 14_100, got(2, Some(record(12, "node-b", 15, 7000)))), []);
+    assert_eq!(e.next_deadline(), Some(ms(29_100)));
+}

@@ -38,7 +38,7 @@ fn it_falls_silent_then_gives_the_lease_back_and_stands_again_when_it_is_fit() {
     assert_eq!(timeout(&mut e, 11_200), [gives_way()]);
     assert_eq!((e.leadership(ms(11_200)), e.next_deadline()), (nobody(), Some(ms(12_200))));
     e.silent(at(11_300));
-    let free = emptied(15, 12_000);
+    let free = emptied(15, 12_300);
     assert_eq!(actions(&mut e), [update(8, free.clone())]);
     assert_eq!(handle(&mut e, 11_350, wrote(8, with_version(free.clone(), 16))), [report(Event::GaveWay)]);
     // Not fit, it claims nothing that is free.
@@ -104,7 +104,7 @@ fn who_is_told_to_leave_meanwhile_gives_it_back_once() {
     e.hand_over(at(11_250));
     assert_eq!(actions(&mut e), [report(Event::HandedOver { to: None })]);
     e.silent(at(11_300));
-    let free = emptied(15, 12_000);
+    let free = emptied(15, 12_300);
     assert_eq!(actions(&mut e), [update(8, free.clone())]);
     e.release(at(11_310));
     let done = report(Event::Released { given_back: true });
