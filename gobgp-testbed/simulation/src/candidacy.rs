@@ -64,6 +64,7 @@ impl World {
             let told = if hasty { Fitness::Drained } else { fitness };
             self.with(node, life, |elector, at| elector.set_fitness(at, told));
             self.publish(node, life, false);
+            self.speak_soon(node);
         }
     }
 
@@ -74,7 +75,7 @@ impl World {
             return;
         }
         let stormy = self.now < it.api.storm_until && it.random.chance(it.api.lost * 2);
-        let reached = self.now >= it.api.cut_until && !stormy;
+        let reached = self.now >= it.api.cut_until && !stormy && !self.setting.mute;
         if reached {
             let candidate = Candidate { node: name(node), instance: instance(&name(node), &life.to_string()) };
             let renewed = Some(it.clock.wall(self.now));

@@ -45,10 +45,12 @@ impl World {
         if this != highest && term <= highest.0 && self.judge.object_fault.is_none() {
             self.violate(Promise::Rises, format!("term {this:?} follows {highest:?} (term, node, life)"));
         }
+        self.judge.terms += usize::from(this != highest);
         self.judge.highest = highest.max(this);
         self.judge.parted.retain(|parted| *parted != (from.node, from.life));
         let until = from.sent_local + self.setting.lease.renew_deadline;
         let it = &mut self.nodes[from.node];
+        it.informed = None;
         if it.life == from.life && it.grant.is_none_or(|grant| grant.until < until) {
             it.grant = Some(Grant { until, sent: from.sent });
             // Nothing else may happen just then.

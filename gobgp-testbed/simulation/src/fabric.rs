@@ -1,9 +1,19 @@
 //! Sessions between nodes and routers, routers among each other, and where traffic goes.
 
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use vipcast::bgp::adj_out::{AdjOut, Profile};
+use vipcast::bgp::{Attributes, RouteWish};
+use vipcast::time::{Instant, Until};
+use vipcast::vip::Preference;
+use vipcast::wire::bgp::{Family, NextHop, Update};
+
 use crate::clock::Ms;
 use crate::node::{Announcement, Leaving, Session};
 use crate::plan::NODES;
 use crate::router::{Route, Slot};
+use crate::speaking::VIP;
 use crate::world::{Event, NODES_AS, World};
 
 /// How often a KEEPALIVE comes, as a part of the hold time.
@@ -18,6 +28,37 @@ pub(crate) enum Reached {
     Node(usize),
     /// Nothing.
     Nowhere,
+}
+
+/// The route as `bgp::adj_out` tells it a router.
+fn as_told(node: usize, asn: u32, internal: bool, said: Announcement) -> Option<Route> {
+    let Announcement { term, preference: Preference { med, local_pref, prepend }, standby } = said;
+    let profile = Profile {
+        local_as: asn,
+        ibgp: internal,
+        families: [Family::Ipv4Unicast].into(),
+        next_hop_v4: Some(NextHop::V4(Ipv4Addr::new(198, 51, 100, 1))),
+        next_hop_v6: None,
+        attributes: Attributes::default(),
+        loopback_next_hop: false,
+    };
+    let wish = RouteWish { med, local_pref, prepend, ..RouteWish::new(Until::Forever) };
+    let at = Instant::from_boot(Duration::ZERO);
+    let mut routes = AdjOut::new(profile);
+    routes.want(at, &[(VIP.network(), wish)].into());
+    let Update::Announce(told) = routes.poll(at)?.update else { return None };
+    Some(Route {
+        node,
+        term,
+        standby,
+        med: told.med,
+        // What every router gives a route that comes from another AS.
+        local_pref: told.local_pref.unwrap_or(100),
+        hops: u32::try_from(told.as_path.len()).unwrap_or(u32::MAX),
+        neighbour_as: asn,
+        passed: 0,
+        internal,
+    })
 }
 
 impl World {
@@ -115,17 +156,8 @@ impl World {
         if self.routers[router].neighbours[node].session != Some(session) {
             return;
         }
-        let internal = self.routers[router].asn == NODES_AS;
-        let route = said.map(|Announcement { term, preference }| Route {
-            node,
-            term,
-            med: preference.med,
-            local_pref: preference.local_pref.filter(|_| internal).unwrap_or(100),
-            hops: if internal { 0 } else { 1 + u32::from(preference.prepend) },
-            neighbour_as: NODES_AS,
-            passed: 0,
-            internal,
-        });
+        let (asn, internal) = (self.setting.asn(node), self.routers[router].asn == NODES_AS);
+        let route = said.and_then(|said| as_told(node, asn, internal, said));
         self.take_route(router, node, route);
         self.acknowledge(node, router, session);
     }
@@ -136,6 +168,7 @@ impl World {
         let route = (announced && self.kube_vip.announces).then_some(Route {
             node: NODES,
             term: 0,
+            standby: false,
             med: None,
             local_pref: 100,
             hops,

@@ -4,14 +4,16 @@ use std::fmt;
 use std::time::Duration;
 
 use vipcast::election::Leadership;
+use vipcast::election::fence::{DEFAULT_STEP, MARGIN};
+use vipcast::election::record::Record;
 
 use crate::clock::Ms;
 use crate::fabric::Reached;
-use crate::node::Grant;
-use crate::plan::{Fabric, Faults, NODES, Setting};
+use crate::node::{Announcement, Grant};
+use crate::plan::{Fabric, Faults, NODES, Setting, millis};
 use crate::router::Route;
 use crate::speaking::GRACE;
-use crate::world::{World, name};
+use crate::world::{Event, World, name};
 
 /// What the simulated milliseconds round.
 pub(crate) const ROUNDING: Duration = Duration::from_millis(5);
@@ -20,6 +22,8 @@ const THAW: Ms = 50;
 /// How long after its successor's word who handed over may announce: three quarters of a second, the word's way, and
 /// what clocks differ.
 const OVERLAP: Ms = 850;
+/// How often a first holder's AS stands in its path besides once.
+const FULL: u32 = (DEFAULT_STEP * MARGIN) as u32;
 /// The longest lag of a watch.
 const LAG: Ms = 1500;
 
@@ -30,7 +34,7 @@ pub enum Promise {
     Entitled,
     /// Every entitlement ends by its `until`.
     Ends,
-    /// At most one announces.
+    /// At most one announces, but for standbys.
     One,
     /// Terms only rise.
     Rises,
@@ -71,6 +75,10 @@ pub(crate) struct Judge {
     pub object_fault: Option<Ms>,
     /// The highest term so far, and whose it is: node and life.
     pub highest: (u64, usize, u32),
+    /// The last term in which a holder said that the margin of its AS path is spent.
+    spent: Option<u64>,
+    /// How many terms there were.
+    pub terms: usize,
     /// When the record's spec last changed.
     pub changed: Ms,
     /// The node that the record names, and its term.
@@ -96,6 +104,8 @@ impl Judge {
             settled: calm + bound,
             object_fault: None,
             highest: (0, 0, 0),
+            spent: None,
+            terms: 0,
             changed: 0,
             newest: None,
             parted: Vec::new(),
@@ -115,14 +125,58 @@ impl World {
     }
 
     /// A route is written.
-    pub(crate) fn wrote_route(&mut self, node: usize, term: u64) {
+    pub(crate) fn wrote_route(&mut self, node: usize, said: Announcement) {
         let it = &self.nodes[node];
-        let now = it.clock.now(self.now);
+        let (now, term) = (it.clock.now(self.now), said.term);
+        if said.standby {
+            if it.standby_grant.is_none_or(|until| now >= until) {
+                self.violate(Promise::Entitled, format!("node-{node} stands by, which nothing entitles it to"));
+            }
+            return;
+        }
         if it.grant.is_none_or(|grant| now >= grant.until) {
             self.violate(
                 Promise::Entitled,
                 format!("node-{node} announces in term {term}, which nothing entitles it to"),
             );
+        }
+    }
+
+    /// A record reaches a node: one that names another holder, and is news, lets a standby speak.
+    pub(crate) fn inform(&mut self, node: usize, record: Option<&Record>) {
+        if !self.setting.standby || self.nodes[node].elector.is_none() {
+            return;
+        }
+        let lease = &self.setting.lease;
+        let it = &mut self.nodes[node];
+        let other = record.filter(|record| record.spec.holder().is_some_and(|holder| holder != name(node)));
+        let Some(record) = other else { return it.informed = None };
+        let first = match it.informed.take() {
+            Some((spec, first)) if spec == record.spec => first,
+            _ => self.now,
+        };
+        it.informed = Some((record.spec.clone(), first));
+        // What the watch brings may have to be read again before it is believed.
+        let is_clear = self.judge.object_fault.is_none();
+        if is_clear && self.now > first + LAG + millis(lease.retry_period) * 2 {
+            return;
+        }
+        let lasts = record.spec.duration().unwrap_or_default().max(lease.duration) + lease.retry_period;
+        let until = it.clock.now(self.now) + lasts;
+        it.standby_grant = Some(until);
+        let end = it.clock.when(until + GRACE + ROUNDING, self.now) + 1;
+        self.at(end, Event::Look);
+    }
+
+    /// A holder says that a path as short as its own may stand.
+    pub(crate) fn said_spent(&mut self, node: usize) {
+        // Its answer may come so late that it does not lead yet.
+        let newest = self.judge.newest.filter(|(newest, _)| *newest == node);
+        self.judge.spent = newest.map(|(_, term)| term).or(self.judge.spent);
+        let others = self.setting.kube_vip || self.judge.object_fault.is_some() || self.setting.step.is_none();
+        if !others && self.judge.terms <= usize::from(MARGIN) + 1 {
+            let terms = self.judge.terms;
+            self.violate(Promise::Newest, format!("node-{node} says in the {terms}. term that its fence is spent"));
         }
     }
 
@@ -144,8 +198,14 @@ impl World {
         for node in 0..NODES {
             let it = &self.nodes[node];
             let late = |grant: Grant| it.clock.now(self.now) >= grant.until + GRACE + ROUNDING;
-            if it.announces() && self.now >= it.frozen_until + THAW && it.grant.is_none_or(late) {
+            let awake = self.now >= it.frozen_until + THAW;
+            if it.leads() && awake && it.grant.is_none_or(late) {
                 self.violate(Promise::Ends, format!("node-{node} still announces after the end of its entitlement"));
+            }
+            let it = &self.nodes[node];
+            let late = |until| it.clock.now(self.now) >= until + GRACE + ROUNDING;
+            if it.stands_by() && awake && it.standby_grant.is_none_or(late) {
+                self.violate(Promise::Ends, format!("node-{node} stands by after its time"));
             }
         }
     }
@@ -157,7 +217,7 @@ impl World {
     }
 
     fn examine_one(&mut self) {
-        let counts = |node: usize| self.nodes[node].announces() && !self.excused(node) && !self.has_parted(node);
+        let counts = |node: usize| self.nodes[node].leads() && !self.excused(node) && !self.has_parted(node);
         let announcers = || (0..NODES).filter(|&node| counts(node));
         let count = announcers().count() + usize::from(self.kube_vip.announces);
         if count < 2 || self.is_confused() {
@@ -196,26 +256,48 @@ impl World {
         let Some((newest, term)) = self.judge.newest else { return };
         for index in 0..self.routers.len() {
             let router = &self.routers[index];
-            let Some(best) = router.best.filter(|&best| best != newest) else { continue };
-            let heard = router.route(newest).is_some_and(|route| route.term == term);
-            let best = router.route(best);
-            if heard && best.is_some_and(|best| self.is_fenced(newest, term, &best)) {
+            let is_newest = |route: &Route| route.node == newest && route.term == term && !route.standby;
+            let best = router.best.and_then(|best| router.route(best)).filter(|best| !is_newest(best));
+            let direct = router.route(newest).filter(is_newest);
+            let told = || (0..router.neighbours.len()).find_map(|slot| router.route(slot).filter(is_newest));
+            let (Some(best), Some(heard)) = (best, direct.or_else(told)) else { continue };
+            if self.is_fenced(&heard, direct.is_some(), &best) {
                 let how = format!("router {index} hears node {newest} in term {term}, and forwards to {best:?}");
                 self.violate(Promise::Newest, how);
             }
         }
     }
 
-    /// Whether the fence puts this route behind the newest holder's. Not kube-vip's, which has no MED; on iBGP it is
-    /// kube-vip that cannot be the newest, for its LOCAL_PREF is 100. After the object was deleted or restored, terms
-    /// are as good as the nodes' wall clocks.
-    fn is_fenced(&self, newest: usize, term: u64, best: &Route) -> bool {
+    /// Whether the fence puts this route behind the newest holder's, which the router hears from that node itself
+    /// (`direct`) or by another router. Not kube-vip's, which has no MED; on iBGP it is kube-vip that cannot be the
+    /// newest, for its LOCAL_PREF is 100. A standby's route is behind everybody's.
+    /// After the object was deleted or restored, terms are as good as the nodes' wall clocks, and lengths are forgotten.
+    /// A holder whose clock stands still may outlive the stale bound, after which the newest one's path is long again.
+    fn is_fenced(&self, newest: &Route, direct: bool, best: &Route) -> bool {
         let internal = self.setting.fabric == Fabric::Internal;
-        match (newest, best.node) {
-            (NODES, _) => !internal,
-            (_, NODES) => internal,
-            (_, _) => best.term < term || self.judge.object_fault.is_none(),
+        let one_as = self.setting.asn(newest.node) == self.setting.asn(best.node);
+        let has_lengths = self.setting.step.is_some() || self.setting.foreign;
+        let faultless = self.judge.object_fault.is_none();
+        match (newest.node, best.node) {
+            (_, _) if best.standby => true,
+            (NODES, _) => direct && one_as && !internal,
+            (_, NODES) => direct && internal,
+            (_, other) if has_lengths && newest.hops > FULL && self.stood_still(other) => false,
+            (_, _) if self.is_path_fenced(newest.node, newest.term) => true,
+            (_, _) => direct && one_as && (faultless || (best.term < newest.term && !has_lengths)),
         }
+    }
+
+    /// Whether this node's clock stood still, or its process was frozen, for as long as routers may have its routes.
+    fn stood_still(&self, node: usize) -> bool {
+        let stale = millis(self.setting.stale());
+        self.excused(node) || !self.nodes[node].clock.ran_since(self.now - stale)
+    }
+
+    /// Whether each holder's path is shorter than those that stand from before.
+    fn is_path_fenced(&self, newest: usize, term: u64) -> bool {
+        let spent = self.judge.spent == Some(term);
+        newest < NODES && self.setting.step.is_some() && !spent && self.judge.object_fault.is_none()
     }
 
     fn examine_served(&mut self) {
@@ -241,7 +323,8 @@ impl World {
     fn examine_lossless(&mut self) {
         let lost = (0..self.routers.len()).find(|&router| self.probe(router) == Reached::Nowhere);
         // Where routes of two leaves tie at the spine, a leaf that loses its own route has none until the spine hears.
-        let tied = self.setting.fabric == Fabric::LeafSpine;
+        let fenced = |(newest, term)| self.is_path_fenced(newest, term);
+        let tied = self.setting.fabric == Fabric::LeafSpine && !self.judge.newest.is_some_and(fenced);
         match (lost, self.judge.served && !tied) {
             (Some(router), true) => {
                 self.violate(Promise::Lossless, format!("router {router} forwards to nobody who has the address"));
@@ -250,7 +333,7 @@ impl World {
             (None, _) => self.judge.served = true,
         }
         let late = self.judge.acknowledged.is_some_and(|at| self.now > at + OVERLAP);
-        if let Some(node) = (0..NODES).find(|&node| late && self.has_parted(node) && self.nodes[node].announces()) {
+        if let Some(node) = (0..NODES).find(|&node| late && self.has_parted(node) && self.nodes[node].leads()) {
             self.violate(Promise::Lossless, format!("node-{node} still announces, though its successor does"));
         }
     }

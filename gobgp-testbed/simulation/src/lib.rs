@@ -1,6 +1,7 @@
 //! vipcast's failover on one simulated clock: electors, an API, speakers, routers, and whatever goes wrong.
 //!
-//! The electors are vipcast's own, and so is what they are to announce (`vip::desired`). Simulated are:
+//! The electors are vipcast's own with their fence by AS path, and so is what they are to announce (`vip::desired`) and
+//! how that is told a router (`bgp::adj_out`). Simulated are:
 //! - an API with one Lease: requests and answers come late or never, writes land after their caller gave up, watches lag
 //!   and stall, somebody annotates the object, it is deleted and restored from a snapshot;
 //! - candidates' own Leases, API servers that fail, drains;
@@ -11,6 +12,8 @@
 //! - routers with the decision process of RFC 4271 §9.1.2.2: LOCAL_PREF, AS path, MED within a neighbour AS, eBGP
 //!   before iBGP, the oldest, the router-ID. One router, the same in the nodes' AS, two, or two leaves and a spine. (All
 //!   routes have the same origin, and next hops cost the same.)
+//! - standbys, the AS-path fence, nodes of different AS, candidates that may not write Leases of their own: each in some
+//!   of the settings.
 //! - a kube-vip that stands for election as client-go does, keeps annotations, and announces without MED.
 //!
 //! A seed is a setting and a list of mishaps; everything else follows. [`Promise`] is what must hold after every single
@@ -54,6 +57,10 @@ use world::World;
 pub enum Broken {
     /// Announcements carry neither MED nor LOCAL_PREF.
     NoMedFence,
+    /// A holder's AS path is as short as can be, where the fence by AS path is configured.
+    NoPathFence,
+    /// The AS path of a standby is as short as can be.
+    NearStandby,
     /// Neither sessions nor the watchdog look at `until`.
     NoUntilCheck,
     /// An entitlement counts from the answer to a renewal, not from the moment before it was sent.
@@ -70,8 +77,10 @@ pub enum Broken {
 
 impl Broken {
     /// All of them, with their names.
-    pub const ALL: [(&str, Self); 7] = [
+    pub const ALL: [(&str, Self); 9] = [
         ("no-med-fence", Self::NoMedFence),
+        ("no-path-fence", Self::NoPathFence),
+        ("near-standby", Self::NearStandby),
         ("no-until-check", Self::NoUntilCheck),
         ("until-from-answer", Self::UntilFromAnswer),
         ("empty-handover", Self::EmptyHandover),

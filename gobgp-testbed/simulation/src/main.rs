@@ -15,8 +15,8 @@ simulate: vipcast's failover on a simulated clock
   simulate N [--broken KIND]      plays this one
   simulate tell N                 says all that happens in it
 
-KIND is a defect made on purpose: no-med-fence, no-until-check, until-from-answer,
-empty-handover, stale-offer, no-handover, no-dwell.
+KIND is a defect made on purpose: no-med-fence, no-path-fence, near-standby, no-until-check,
+until-from-answer, empty-handover, stale-offer, no-handover, no-dwell.
 Exit code: 0 all promises held, 1 one was broken, 2 wrong words.";
 
 /// Seeds that a thread takes at a time.

@@ -6,7 +6,7 @@ use crate::world::{Event, World};
 
 impl World {
     pub(crate) fn mishap(&mut self, mishap: Mishap) {
-        let holder = (0..NODES).find(|&node| self.nodes[node].announces());
+        let holder = (0..NODES).find(|&node| self.nodes[node].leads());
         self.note(|| format!("mishap: {mishap} (it is {holder:?})"));
         if mishap.whom == Whom::Node(NODES) {
             self.kube_vip.api.cut_until = self.now + mishap.what.lasts();

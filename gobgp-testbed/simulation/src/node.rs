@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use vipcast::election::candidates::Table;
 use vipcast::election::elector::Elector;
+use vipcast::election::record::Spec;
 use vipcast::election::{Fitness, Leadership};
 use vipcast::time::Instant;
 use vipcast::vip::Preference;
@@ -16,8 +17,10 @@ use crate::random::Random;
 /// The route as a node announces it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Announcement {
+    /// Zero for a standby's.
     pub term: u64,
     pub preference: Preference,
+    pub standby: bool,
 }
 
 /// One session, seen from the node.
@@ -118,6 +121,9 @@ pub(crate) struct Node {
     pub speaks_at: Option<Ms>,
     pub watchdog_at: Option<Ms>,
     pub grant: Option<Grant>,
+    /// The same for a standby, and the record by which it was, with when it came first.
+    pub standby_grant: Option<Instant>,
+    pub informed: Option<(Spec, Ms)>,
     /// For a defect that is made on purpose: how long the last successful write took, and what it believes by that.
     pub stretched: Option<(Instant, u64)>,
     pub took: Ms,
@@ -168,14 +174,23 @@ impl Node {
             speaks_at: None,
             watchdog_at: None,
             grant: None,
+            standby_grant: None,
+            informed: None,
             stretched: None,
             took: 0,
         }
     }
 
-    /// Whether any router may have a route of this process, as far as the process knows.
-    pub(crate) fn announces(&self) -> bool {
-        self.sessions.iter().any(|session| session.up.is_some() && session.sent.is_some())
+    /// Whether any router may have a holder's route of this process, as far as the process knows.
+    pub(crate) fn leads(&self) -> bool {
+        let leads = |(said, _): (Announcement, _)| !said.standby;
+        self.sessions.iter().any(|session| session.up.is_some() && session.sent.is_some_and(leads))
+    }
+
+    /// The same for a standby's route.
+    pub(crate) fn stands_by(&self) -> bool {
+        let stands_by = |(said, _): (Announcement, _)| said.standby;
+        self.sessions.iter().any(|session| session.up.is_some() && session.sent.is_some_and(stands_by))
     }
 
     /// Whether its process runs, and runs freely.
@@ -191,6 +206,7 @@ impl Node {
         (self.awaits, self.due, self.speaks_at, self.watchdog_at) = (None, None, None, None);
         (self.aging_at, self.told) = (None, None);
         (self.binding, self.grant, self.stretched) = (false, None, None);
+        (self.standby_grant, self.informed) = (None, None);
         self.sessions.fill(Session::default());
     }
 }

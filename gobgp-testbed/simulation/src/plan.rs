@@ -4,14 +4,18 @@
 use std::fmt;
 use std::time::Duration;
 
-use vipcast::config::LeaseConfig;
+use vipcast::config::{LeaseConfig, ROUTER_SLACK};
+use vipcast::election::fence::DEFAULT_STEP;
 
 use crate::clock::Ms;
 use crate::process::LEAVES;
 use crate::random::Random;
+use crate::world::NODES_AS;
 
 /// Nodes that run vipcast.
 pub(crate) const NODES: usize = 3;
+/// The first node's AS, where that is another.
+const FOREIGN_AS: u32 = 65_001;
 /// No mishap begins later.
 const LAST_MISHAP: Ms = 60_000;
 /// The first one, when everybody has started.
@@ -83,6 +87,14 @@ pub(crate) struct Setting {
     pub bfd: Option<Ms>,
     /// kube-vip stands for election too.
     pub kube_vip: bool,
+    /// Every fit node that does not hold the lease stands by.
+    pub standby: bool,
+    /// The step of the AS-path fence, where it is configured.
+    pub step: Option<u8>,
+    /// The first node is in another AS than the others.
+    pub foreign: bool,
+    /// Nobody may write candidates' Leases.
+    pub mute: bool,
 }
 
 impl Setting {
@@ -100,7 +112,23 @@ impl Setting {
         let hold = [3000, 9000, 15_000][random.index(3)];
         let bfd = random.chance(30).then(|| random.between(150, 900));
         let kube_vip = random.chance(30) && matches!(faults, Faults::Network | Faults::Object);
-        Self { faults, lease, fabric, hold, bfd, kube_vip }
+        // A stream of its own: what came before it was drawn stays as it was.
+        let mut random = Random::new(seed, 4);
+        let standby = random.chance(35);
+        let step = random.chance(if fabric == Fabric::LeafSpine { 60 } else { 20 }).then_some(DEFAULT_STEP);
+        let foreign = random.chance(20) && fabric != Fabric::Internal;
+        let mute = random.chance(10) && matches!(faults, Faults::Network | Faults::Object);
+        Self { faults, lease, fabric, hold, bfd, kube_vip, standby, step, foreign, mute }
+    }
+
+    /// The AS of a node; of kube-vip's, too.
+    pub(crate) fn asn(&self, node: usize) -> u32 {
+        if self.foreign && node == 0 { FOREIGN_AS } else { NODES_AS }
+    }
+
+    /// For how long routers keep the route of who falls silent, as a node reckons it.
+    pub(crate) fn stale(&self) -> Duration {
+        Duration::from_millis(u64::try_from(self.hold).unwrap_or(0)) * ROUTER_SLACK
     }
 
     pub(crate) fn duration(&self) -> Ms {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use vipcast::election::elector::{Action, Elector, Event as Report, Loss, Moment};
+use vipcast::election::fence::{Fence, Notice};
 use vipcast::election::{Fitness, Leadership, instance};
 
 use crate::Broken;
@@ -31,8 +32,11 @@ impl World {
         it.life += 1;
         let life = it.life;
         let id = instance(&name(node), &life.to_string());
-        it.elector = Some(Elector::new(self.setting.lease.clone(), &name(node), id));
-        (it.started, it.fitness) = (self.now, Fitness::Unknown);
+        let mut elector = Elector::new(self.setting.lease.clone(), &name(node), id);
+        elector.set_fence(Fence::new(self.setting.asn(node), self.setting.step));
+        elector.set_stale(self.setting.stale());
+        it.elector = Some(elector);
+        (it.started, it.fitness, it.informed) = (self.now, Fitness::Unknown, None);
         self.note(|| format!("node-{node} starts, life {life}"));
         self.with(node, life, |elector, at| elector.handle_timeout(at));
         self.list(node);
@@ -166,6 +170,7 @@ impl World {
             Report::Released { .. } if self.nodes[node].leaving == Leaving::Releasing => {
                 self.after(0, Event::Leave { node, life, step: Leave::Exit });
             }
+            Report::Fence(Notice::Spent { .. }) => self.said_spent(node),
             Report::Lost(loss) if *loss != Loss::Expired && self.broken != Some(Broken::EmptyHandover) => {
                 self.nodes[node].stretched = None;
             }

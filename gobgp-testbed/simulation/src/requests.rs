@@ -78,6 +78,9 @@ impl World {
 
     pub(crate) fn see(&mut self, node: usize, life: u32, version: Version, record: Option<Record>) {
         let record = record.map(|record| self.shown(record));
+        if self.nodes[node].life == life {
+            self.inform(node, record.as_ref());
+        }
         self.with(node, life, |elector, at| elector.handle(at, Input::Seen { version, record }));
     }
 
@@ -109,7 +112,13 @@ impl World {
         }
         let attempt = Attempt(from.attempt);
         let input = match answer {
-            Answer::Got(record) => Input::Got { attempt, result: Ok(record.map(|record| self.shown(record))) },
+            Answer::Got(record) => {
+                let record = record.map(|record| self.shown(record));
+                if self.nodes[from.node].life == from.life {
+                    self.inform(from.node, record.as_ref());
+                }
+                Input::Got { attempt, result: Ok(record) }
+            }
             Answer::Wrote(result) => {
                 self.nodes[from.node].took = self.now - from.sent;
                 Input::Wrote { attempt, result }

@@ -11,6 +11,7 @@ pub(crate) struct Route {
     /// Who originated it, and in which term: for the judge, no router sees that.
     pub node: usize,
     pub term: u64,
+    pub standby: bool,
     pub med: Option<u32>,
     /// As sent on iBGP; on eBGP what every router gives a route: 100.
     pub local_pref: u32,
@@ -105,6 +106,7 @@ mod tests {
         Route {
             node: 0,
             term: 0,
+            standby: false,
             med: Some(med),
             local_pref: 100,
             hops: 1,

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use vipcast::election::Leadership;
 use vipcast::election::elector::Elector;
+use vipcast::election::fence::standby_prepend;
+use vipcast::election::{Fitness, Leadership};
 use vipcast::time::{Instant, Until};
-use vipcast::vip::{Facts, Holder, Standing, Vip, desired};
+use vipcast::vip::{Facts, Holder, Preference, Standing, Vip, desired};
 
 use crate::Broken;
 use crate::clock::Ms;
@@ -16,7 +17,7 @@ use crate::world::{Event, World, name};
 /// How long after an `until` the watchdog resets what is still announced: `bgp::watchdog::GRACE`.
 pub(crate) const GRACE: Duration = Duration::from_millis(100);
 
-const VIP: Vip = Vip::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1)));
+pub(crate) const VIP: Vip = Vip::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1)));
 
 /// What is to be announced, and until when; `None` within: without an end.
 type Target = Option<(Announcement, Option<Instant>)>;
@@ -42,28 +43,50 @@ impl World {
         let leadership = self.leadership(node);
         let it = &self.nodes[node];
         let now = it.clock.now(self.now);
-        let (mut standing, mut term) = (Standing::Follower(Holder::Elsewhere), 0);
-        if let Leadership::Held { until, term: held, prepend, .. } = leadership
-            && matches!(it.leaving, Leaving::No | Leaving::HandingOver)
-        {
-            (standing, term) = (Standing::Holder { until, term: held, prepend }, held);
-        }
+        let standing = self.standing(node, &leadership);
+        let (term, standby) = match standing {
+            Standing::Holder { term, .. } => (term, false),
+            _ => (0, true),
+        };
         let unchecked = self.broken == Some(Broken::NoUntilCheck);
         // The end of what is entitled is not looked at: it is as if it had not come yet.
         let now = if unchecked { Instant::from_boot(Duration::ZERO) } else { now };
         let (set, next) = desired(&Facts { vips: vec![VIP], attributes: BTreeMap::new(), standing }, now);
         let target = set.get(&VIP).map(|wish| {
             let mut preference = wish.preference;
-            if self.broken == Some(Broken::NoMedFence) {
-                preference = vipcast::vip::Preference::default();
+            match self.broken {
+                Some(Broken::NoMedFence) => preference = Preference { med: None, local_pref: None, ..preference },
+                Some(Broken::NoPathFence) if !standby => preference.prepend = 0,
+                Some(Broken::NearStandby) if standby => preference.prepend = 0,
+                _ => {}
             }
             let until = match wish.until {
                 Until::At(until) if !unchecked => Some(until),
                 Until::At(_) | Until::Forever => None,
             };
-            (Announcement { term, preference }, until)
+            (Announcement { term, preference, standby }, until)
         });
         (target, next.filter(|_| !unchecked))
+    }
+
+    /// What the leadership means to this node.
+    fn standing(&self, node: usize, leadership: &Leadership) -> Standing {
+        let it = &self.nodes[node];
+        let silent = Standing::Follower(Holder::Elsewhere);
+        if !matches!(it.leaving, Leaving::No | Leaving::HandingOver) {
+            return silent;
+        }
+        match leadership {
+            Leadership::Held { until, term, prepend, .. } => {
+                Standing::Holder { until: *until, term: *term, prepend: *prepend }
+            }
+            Leadership::Follower { holder, standby_until: Some(until) }
+                if self.setting.standby && it.fitness == Fitness::Fit && holder.as_ref() != Some(&name(node)) =>
+            {
+                Standing::Standby { until: *until, prepend: standby_prepend(self.setting.step) }
+            }
+            Leadership::Follower { .. } => silent,
+        }
     }
 
     pub(crate) fn speak(&mut self, node: usize, life: u32) {
@@ -78,7 +101,7 @@ impl World {
             self.say(node, router, ready);
         }
         self.unbind(node, target.is_some());
-        if let Some((Announcement { term, .. }, _)) = ready {
+        if let Some((Announcement { term, standby: false, .. }, _)) = ready {
             self.tell_announced(node, term);
         }
         let it = &self.nodes[node];
@@ -146,11 +169,15 @@ impl World {
 
     fn write(&mut self, node: usize, router: usize, session: u32, said: Option<Announcement>) {
         self.note(|| match said {
-            Some(said) => format!("node-{node} announces to router {router}, term {}", said.term),
+            Some(said) if said.standby => format!("node-{node} stands by at router {router}"),
+            Some(said) => {
+                let Announcement { term, preference, .. } = said;
+                format!("node-{node} announces to router {router}, term {term}, prepends {}", preference.prepend)
+            }
             None => format!("node-{node} withdraws from router {router}"),
         });
         if let Some(said) = said {
-            self.wrote_route(node, said.term);
+            self.wrote_route(node, said);
         }
         let it = &mut self.nodes[node];
         let late = if self.now < it.slow_until { it.late } else { 5 };

@@ -42,6 +42,16 @@ fn without_med_the_newest_holder_does_not_win() {
 }
 
 #[test]
+fn without_the_fence_by_as_path_a_fabric_stays_with_the_dead() {
+    assert_eq!(found(Broken::NoPathFence), "Newest");
+}
+
+#[test]
+fn a_standby_with_a_short_path_takes_the_traffic() {
+    assert_eq!(found(Broken::NearStandby), "Newest");
+}
+
+#[test]
 fn without_the_check_of_until_an_entitlement_does_not_end() {
     assert_eq!(found(Broken::NoUntilCheck), "Ends");
 }
