@@ -100,6 +100,8 @@ pub struct Elector {
     /// Writes that were sent and are not known to have failed.
     open: Vec<Write>,
     flying: Option<(Attempt, Instant)>,
+    /// What was known of the object when that was sent.
+    asked_with: Version,
     /// A consistent read comes before anything else.
     check: bool,
     not_before: Instant,
@@ -132,6 +134,7 @@ impl Elector {
             standby_until: None,
             open: Vec::new(),
             flying: None,
+            asked_with: Version::default(),
             check: false,
             not_before: Instant::from_boot(Duration::ZERO),
             burst: BURST,
@@ -199,6 +202,11 @@ impl Elector {
         match result {
             Ok(record) => {
                 let version = record.as_ref().map(|record| record.version.clone());
+                // The watch was faster than this answer: that is no record which went back.
+                if version.as_ref().is_some_and(|v| self.is_late(v)) && self.known_version() != self.asked_with {
+                    self.check = true;
+                    return self.hurry(now, sent);
+                }
                 self.learn(now, version, record, Freshness::Certain);
             }
             Err(_) => {

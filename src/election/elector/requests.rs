@@ -63,6 +63,7 @@ impl Elector {
         self.last_attempt = self.last_attempt.saturating_add(1);
         let attempt = Attempt(self.last_attempt);
         self.flying = Some((attempt, at.now));
+        self.asked_with = self.known_version();
         let Some((record, kind)) = self.draft(at, want).map(|draft| self.note_routes(at.now, draft)) else {
             self.check = false;
             return self.actions.push_back(Action::Get { attempt });

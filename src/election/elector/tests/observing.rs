@@ -210,3 +210,16 @@ fn a_record_that_went_back_is_waited_out_anew_even_if_it_looks_the_same() {
     assert_eq!(handle(&mut e, 14_100, got(2, Some(record(12, "node-b", 15, 7000)))), []);
     assert_eq!(e.next_deadline(), Some(ms(29_100)));
 }
+
+#[test]
+fn an_answer_that_the_watch_overtook_is_no_record_that_went_back() {
+    let mut e = holder();
+    // Something old makes it ask; then somebody annotates the record, which the watch shows before the answer comes.
+    assert_eq!(handle(&mut e, 1300, seen(record(9, "node-b", 15, 0))), [get(3)]);
+    let ours = |v| ours(v, EPOCH + 1, 1000, 1000, 0);
+    assert_eq!(handle(&mut e, 1310, seen(ours(12))), []);
+    assert_eq!(handle(&mut e, 1320, got(3, Some(ours(10)))), [get(4)]);
+    assert_eq!(e.leadership(ms(1320)), held(11_000, EPOCH + 1));
+    assert_eq!(handle(&mut e, 1330, got(4, Some(ours(12)))), []);
+    assert_eq!((e.leadership(ms(1330)), e.next_deadline()), (held(11_000, EPOCH + 1), Some(ms(3000))));
+}
