@@ -54,6 +54,10 @@ enum Error {
          set --bgpRouterID (bgp_routerid)"
     )]
     NoRouterId,
+    #[error(
+        "failed to find a router ID: {name:?}, which bgp_routerinterface names, has no IPv4 address; set bgp_routerid"
+    )]
+    NoRouterInterface { name: String },
     #[error("failed to go on: {0} ended by itself; this is a defect of vipcast")]
     StationEnded(&'static str),
 }
@@ -171,6 +175,12 @@ struct Source {
     vips: watch::Sender<Vec<IpAddr>>,
 }
 
+/// The IPv4 address of an interface that the configuration names for our BGP Identifier.
+async fn router_interface(addresses: &Addresses, name: &str, vips: &[IpAddr]) -> Result<Ipv4Addr, Error> {
+    let found = addresses.ipv4_of(name, vips).await?;
+    found.ok_or_else(|| Error::NoRouterInterface { name: name.to_owned() })
+}
+
 /// Builds all stations and starts them.
 async fn build(config: Config, source: Source, stations: &mut Stations) -> Result<Node, Error> {
     let Source { remake, learned, hang_ups, vips: vips_tx } = source;
@@ -238,7 +248,11 @@ async fn identify(config: &Config, addresses: &Addresses, vips: &[IpAddr]) -> Re
     let identity = Identity::find(&peers, &addresses.all().await?, vips);
     // Where there are no sessions nobody sees it.
     let unseen = config.eip.as_ref().map(|_| Ipv4Addr::LOCALHOST);
-    config.bgp.router_id.or_else(|| router_id(identity)).or(unseen).ok_or(Error::NoRouterId)
+    let named = match &config.bgp.router_interface {
+        Some(name) if config.bgp.router_id.is_none() => Some(router_interface(addresses, name, vips).await?),
+        _ => config.bgp.router_id,
+    };
+    named.or_else(|| router_id(identity)).or(unseen).ok_or(Error::NoRouterId)
 }
 
 fn addresses(config: &Config) -> Vec<IpAddr> {

@@ -246,7 +246,7 @@ impl Live {
         });
     }
 
-    async fn make_true(&mut self, cause: Cause, Checked { config, warnings }: Checked) {
+    async fn make_true(&mut self, cause: Cause, Checked { config, warnings, .. }: Checked) {
         let (next, waits) = self.running.taking_up(config);
         if let Err(why) = self.look_at_new_vips(&next).await {
             return self.refuse(cause, vec![why]);

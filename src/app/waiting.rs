@@ -23,7 +23,7 @@ pub(super) async fn complete(remake: &Remake, watched: &mut Watched, lacks: &wat
         let troubles = watched.troubles.borrow_and_update().clone();
         // Files are read.
         match tokio::task::block_in_place(|| attempt(remake, &learned, &troubles)) {
-            Ok(Checked { config, warnings }) => {
+            Ok(Checked { config, warnings, .. }) => {
                 for Finding { subject, text } in warnings {
                     tracing::warn!(option = subject, "{text}");
                 }

@@ -5,10 +5,11 @@ use std::ffi::{OsStr, OsString};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, ArgMatches, Command as Clap};
 
+use super::completion;
 use super::control::{self, Ask};
 use super::manifest::{self, Wanted};
-use crate::config::Command;
 use crate::config::options::{Kind, OPTIONS, Spec};
+use crate::config::{Command, compatibility, reference};
 
 /// What the command line asks for.
 #[derive(Clone)]
@@ -17,8 +18,6 @@ pub enum Request {
     Print(String),
     /// Print the version.
     Version,
-    /// Print the configuration reference.
-    Reference,
     /// Print the JSON schema of configuration files.
     Schema,
     /// Run the daemon with these flags, in their order.
@@ -31,9 +30,14 @@ pub enum Request {
     Manifest(Wanted, Vec<(&'static Spec, String)>),
 }
 
+/// The argument of `reference`.
+const PAGE: &str = "page";
+/// The argument of `completion`.
+const SHELL: &str = "shell";
 const PRECEDENCE: &str = "\
 A variable counts before a flag, and a flag before the default, as in kube-vip; a warning says where they differ.
-Booleans take their value by \"=\" only: --bgp=false. Where `default` is not given there is none.";
+Booleans take their value by \"=\" only: --bgp=false. Where `default` is not given there is none.
+Every other flag of kube-vip is known too; `vipcast reference compatibility` says what becomes of it.";
 
 /// Reads a command line, the program's name first. A path to the program is passed over where it follows, because
 /// kube-vip's old manifests say `/kube-vip` twice.
@@ -70,6 +74,7 @@ fn request(matches: &ArgMatches) -> Request {
     match matches.subcommand() {
         Some(("manager", own)) => run(Command::Manager, own),
         Some(("start", own)) => run(Command::Start, own),
+        Some(("service", own)) => run(Command::Service, own),
         Some(("check", own)) => Request::Check(flags(matches).chain(flags(own)).collect()),
         Some(("status", own)) => Request::Ask(control::status(own)),
         Some(("drain", own)) => Request::Ask(control::drain(own)),
@@ -82,8 +87,14 @@ fn request(matches: &ArgMatches) -> Request {
             None => Request::Print(command().render_help().to_string()),
         },
         Some(("version", _)) => Request::Version,
-        Some(("reference", _)) => Request::Reference,
         Some(("schema", _)) => Request::Schema,
+        Some(("reference", own)) => Request::Print(match own.get_one::<String>(PAGE).map(String::as_str) {
+            Some("compatibility") => compatibility(),
+            _ => reference(),
+        }),
+        Some(("completion", own)) => {
+            Request::Print(completion::script(own.get_one::<String>(SHELL).map_or("", String::as_str), &command()))
+        }
         _ => Request::Print(command().render_help().to_string()),
     }
 }
@@ -98,25 +109,41 @@ fn flags(matches: &ArgMatches) -> impl Iterator<Item = (&'static Spec, String)> 
 
 fn command() -> Clap {
     let run = |name: &'static str, about: &'static str| {
-        Clap::new(name).about(about).args(OPTIONS.iter().map(|spec| arg(spec))).after_help(PRECEDENCE)
+        Clap::new(name).about(about).args(options(name)).after_help(PRECEDENCE)
     };
+    let page = Arg::new(PAGE).value_parser(["configuration", "compatibility"]).default_value("configuration");
+    let shell = Arg::new(SHELL).value_parser(completion::SHELLS).required(true);
     Clap::new("vipcast")
         .about("A virtual IP for bare-metal Kubernetes, announced over BGP by the node that holds the lease")
         .version(env!("CARGO_PKG_VERSION"))
-        .args(OPTIONS.iter().map(|spec| arg(spec).hide(true)))
+        .args(options("").into_iter().map(|arg| arg.hide(true)))
         .subcommand(run("manager", "Run the daemon"))
         .subcommand(run("start", "Run the daemon; older name, implies --controlplane"))
+        .subcommand(run("service", "Run the daemon; older name"))
         .subcommand(run("check", "Read the words of `manager`, start nothing, and print what happens when"))
         .subcommands(control::commands())
         .subcommands(manifest::commands())
-        .subcommand(Clap::new("version").about("Print the version"))
-        .subcommand(Clap::new("reference").about("Print docs/configuration.md").hide(true))
+        .subcommand(
+            Clap::new("version")
+                .about("Print version, commit and build")
+                .args(options("").into_iter().map(|arg| arg.hide(true))),
+        )
         .subcommand(Clap::new("schema").about("Print the JSON schema of vipcast's own configuration files"))
+        .subcommand(Clap::new("completion").about("Print a script by which a shell completes our words").arg(shell))
+        .subcommand(Clap::new("reference").about("Print a page of docs/").hide(true).arg(page))
 }
 
-/// The flags that all subcommands know.
-pub(super) fn options(_command: &str) -> Vec<Arg> {
-    OPTIONS.iter().map(|spec| arg(spec)).collect()
+/// The flags that a subcommand knows; with the empty name those that all of them know.
+pub(super) fn options(command: &str) -> Vec<Arg> {
+    let local = |spec: &Spec| spec.local.iter().filter(|(of, _)| *of == command).map(|(_, spelling)| *spelling);
+    let arg = |spec: &Spec| {
+        local(spec).fold(arg(spec), |arg, spelling| match (spelling.len(), spelling.chars().next()) {
+            (1, Some(letter)) => arg.short(letter),
+            _ if spelling == spec.flag => arg,
+            _ => arg.alias(spelling),
+        })
+    };
+    OPTIONS.iter().filter(|spec| spec.is_flag || local(spec).next().is_some()).map(|spec| arg(spec)).collect()
 }
 
 fn arg(spec: &Spec) -> Arg {
@@ -126,7 +153,8 @@ fn arg(spec: &Spec) -> Arg {
         .value_name(spec.value)
         .action(ArgAction::Append)
         .help(help(spec))
-        .help_heading(spec.group.title());
+        .help_heading(spec.group.title())
+        .hide(!spec.is_shown());
     let arg = match spec.kind {
         Kind::Switch => arg.num_args(0..=1).require_equals(true).default_missing_value("true"),
         Kind::Value | Kind::List | Kind::Secret | Kind::SecretList => arg.num_args(1).allow_hyphen_values(true),
@@ -139,5 +167,6 @@ fn arg(spec: &Spec) -> Arg {
 
 fn help(spec: &Spec) -> String {
     let default = if spec.default.is_empty() { String::new() } else { format!(" [default: {}]", spec.default) };
-    format!("{}{default} [variable: {}]", spec.help, spec.variables.join(", "))
+    let variables = if spec.variables.is_empty() { "none".to_owned() } else { spec.variables.join(", ") };
+    format!("{}{default} [variable: {variables}]", spec.help)
 }

@@ -3,6 +3,7 @@
 //! The only place that reads arguments and environment.
 
 mod args;
+mod completion;
 mod control;
 mod facts;
 mod file;
@@ -16,7 +17,7 @@ use std::process::ExitCode;
 use crate::app::Remake;
 use crate::config::options::{OPTIONS, Spec};
 use crate::config::{
-    Checked, Command, Config, Finding, Learned, Mistakes, RawConfig, check, outlook, outlook_table, reference, schema,
+    Checked, Command, Config, Finding, Learned, Mistakes, RawConfig, check, outlook, outlook_table, schema,
 };
 
 pub use args::{Request, parse};
@@ -28,13 +29,12 @@ pub fn main() -> ExitCode {
     match parse(std::env::args_os()) {
         Ok(Request::Print(text)) => print(&text),
         Ok(Request::Version) => print(&version()),
-        Ok(Request::Reference) => print(&reference()),
         Ok(Request::Schema) => print(&schema()),
         Ok(Request::Run(command, flags)) => run(command, flags),
         Ok(Request::Manifest(wanted, flags)) => manifest(&wanted, flags),
         Ok(Request::Check(flags)) => {
             match words(Command::Manager, flags).and_then(|words| words.read(&Learned::default())) {
-                Ok(Checked { config, warnings }) => print(&report(&config, &warnings)),
+                Ok(Checked { config, warnings, notes }) => print(&report(&config, &warnings, &notes)),
                 Err(mistakes) => complain(&mistakes),
             }
         }
@@ -66,10 +66,15 @@ fn print(text: &str) -> ExitCode {
     }
 }
 
-/// `vipcast 0.1.0 (commit)`; the commit where the build was told it.
+/// Three lines below the name, as kube-vip's: version, commit and build, where the build was told them.
+///
+/// The build is what `VIPCAST_BUILD` said, a date as a rule: a clock that a build script reads would make two builds of
+/// one commit differ.
 fn version() -> String {
-    let commit = option_env!("VIPCAST_COMMIT").map(|commit| format!(" ({commit})")).unwrap_or_default();
-    format!("vipcast {}{commit}\n", env!("CARGO_PKG_VERSION"))
+    let version = env!("CARGO_PKG_VERSION");
+    let commit = option_env!("VIPCAST_COMMIT").filter(|commit| !commit.is_empty()).unwrap_or("unknown");
+    let build = option_env!("VIPCAST_BUILD").filter(|build| !build.is_empty()).unwrap_or("unknown");
+    format!("vipcast Release Information\nVersion:  {version}\nCommit:   {commit}\nBuild:    {build}\n")
 }
 
 /// YAML or nothing on the standard output, all else on the other one.
@@ -98,10 +103,13 @@ fn run(command: Command, flags: Vec<(&'static Spec, String)>) -> ExitCode {
         Ok((words, checked))
     });
     match read {
-        Ok((words, Checked { config, warnings })) => {
+        Ok((words, Checked { config, warnings, notes })) => {
             crate::telemetry::init(config.log);
             for Finding { subject, text } in warnings {
                 tracing::warn!(option = subject, "{text}");
+            }
+            for Finding { subject, text } in notes {
+                tracing::debug!(option = subject, "{text}");
             }
             let file = words.raw.file_path().map(Path::to_path_buf);
             crate::app::run(config, Remake::new(move |learned| words.read(learned)).with_file(file))
@@ -120,7 +128,8 @@ struct Words {
 fn words(command: Command, flags: Vec<(&'static Spec, String)>) -> Result<Words, Mistakes> {
     #[expect(clippy::disallowed_methods, reason = "this is where the environment is read, once")]
     let environment = std::env::vars_os();
-    Ok(Words { command, raw: RawConfig::new(flags, variables(environment)?) })
+    let raw = RawConfig::new(flags, variables(environment)?);
+    Ok(Words { command, raw: if command == Command::Start { raw.with_file_first() } else { raw } })
 }
 
 impl Words {
@@ -132,8 +141,9 @@ impl Words {
 }
 
 /// What `check` prints where there is no mistake.
-fn report(config: &Config, warnings: &[Finding]) -> String {
+fn report(config: &Config, warnings: &[Finding], notes: &[Finding]) -> String {
     let mut text: String = warnings.iter().map(|warning| format!("warning: {warning}\n")).collect();
+    notes.iter().for_each(|note| text.push_str(&format!("note: {note}\n")));
     let count = if warnings.len() == 1 { "1 warning".to_owned() } else { format!("{} warnings", warnings.len()) };
     text.push_str(&format!("no mistake, {count}; nothing was started\n\n{}", outlook_table(&outlook(config))));
     text

@@ -12,12 +12,9 @@ fn words(line: &str) -> Words {
             (Some(command), flags.into_iter().map(|(spec, text)| (spec.flag, text)).collect())
         }
         Request::Check(flags) => (None, flags.into_iter().map(|(spec, text)| (spec.flag, text)).collect()),
-        Request::Print(_)
-        | Request::Version
-        | Request::Reference
-        | Request::Schema
-        | Request::Ask(_)
-        | Request::Manifest(..) => (None, vec![]),
+        Request::Print(_) | Request::Version | Request::Schema | Request::Ask(_) | Request::Manifest(..) => {
+            (None, vec![])
+        }
     })
 }
 
@@ -30,7 +27,7 @@ type Case = (&'static str, Command, &'static [(&'static str, &'static str)]);
 
 #[test]
 fn flags_are_written_as_in_go() {
-    use Command::{Manager, Start};
+    use Command::{Manager, Service, Start};
     let cases: &[Case] = &[
         ("manager", Manager, &[]),
         ("start --bgp", Start, &[("bgp", "true")]),
@@ -49,6 +46,18 @@ fn flags_are_written_as_in_go() {
             &[("vipSubnet", "32"), ("controlplane", "true"), ("multihop", "true"), ("sourceIF", "eth0")],
         ),
         ("manager --bgppeers a,b --bgppeers c", Manager, &[("bgppeers", "a,b"), ("bgppeers", "c")]),
+        ("manager -n=ha --", Manager, &[("namespace", "ha")]),
+        ("manager -c /f", Manager, &[("config-file", "/f")]),
+        ("start -c /f", Start, &[("config-file", "/f")]),
+        ("start --config=/f", Start, &[("config-file", "/f")]),
+        ("start -sl -d=false", Start, &[("disableVIP", "false"), ("startAsLeader", "true"), ("singleNode", "true")]),
+        ("start --inCluster --kubeConfig /k", Start, &[("k8sConfigPath", "/k"), ("inCluster", "true")]),
+        ("service -c plndr -i eth0", Service, &[("interface", "eth0"), ("configMap", "plndr")]),
+        (
+            "-n ha manager --metalrojectID 1 --packetKey x",
+            Manager,
+            &[("namespace", "ha"), ("metalKey", "x"), ("metalProjectID", "1")],
+        ),
     ];
     for (line, command, flags) in cases {
         assert_eq!(words(line), run(*command, flags), "{line}");
@@ -57,12 +66,28 @@ fn flags_are_written_as_in_go() {
 
 #[test]
 fn what_prints() {
-    for line in ["", "help", "--help", "--version", "version", "reference", "schema", "manager --help", "help start"] {
+    let lines = [
+        "",
+        "help",
+        "--help",
+        "--version",
+        "version",
+        "version --bgp",
+        "reference",
+        "schema",
+        "reference compatibility",
+        "completion bash",
+        "manager --help",
+        "help start",
+    ];
+    for line in lines {
         assert_eq!(words(line), Ok((None, vec![])), "{line}");
     }
     let checked = words("check --bgp --localAS 1");
     assert_eq!(checked, Ok((None, vec![("bgp", "true".to_owned()), ("localAS", "1".to_owned())])));
-    assert_eq!(version().split_whitespace().next(), Some("vipcast"));
+    let version = version();
+    let lines: Vec<_> = version.lines().map(|line| line.split("  ").next().unwrap_or_default()).collect();
+    assert_eq!(lines, ["vipcast Release Information", "Version:", "Commit:", "Build:"]);
 }
 
 #[test]
@@ -71,12 +96,28 @@ fn help_shows_every_option_with_its_default_and_variables() {
         panic!("no help");
     };
     let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
-    for spec in OPTIONS {
+    for spec in OPTIONS.iter().filter(|spec| spec.is_shown() && spec.is_flag) {
         let default = if spec.default.is_empty() { String::new() } else { format!(" [default: {}]", spec.default) };
-        let row = format!("{}{default} [variable: {}]", spec.help, spec.variables.join(", "));
+        let variables = if spec.variables.is_empty() { "none".to_owned() } else { spec.variables.join(", ") };
+        let row = format!("{}{default} [variable: {variables}]", spec.help);
         assert_eq!(help.matches(&row).count(), 1, "{row}");
         assert!(help.contains(&format!("--{}", spec.flag)), "{}", spec.flag);
     }
+}
+
+#[test]
+fn completion_scripts_name_every_option() {
+    for (shell, before, after) in [("bash", "--", " "), ("zsh", "'--", ":"), ("fish", " -l ", " ")] {
+        let Ok(Request::Print(script)) = parse(["vipcast", "completion", shell].map(OsString::from)) else {
+            panic!("no script for {shell}");
+        };
+        for spec in OPTIONS {
+            let is_there = script.contains(&format!("{before}{}{after}", spec.flag));
+            assert_eq!(is_there, spec.is_shown() && spec.is_flag, "{shell}: {}", spec.flag);
+        }
+    }
+    assert!(words("completion tcsh").is_err());
+    assert!(words("completion").is_err());
 }
 
 #[test]
@@ -89,6 +130,17 @@ fn wrong_words_are_named_and_values_are_not() {
     assert_eq!(words("manager --peerpass hunter2"), Err(unknown.to_owned()));
     assert_eq!(words("manager --peerPass hunter 2"), Err(stray.to_owned()));
     assert_eq!(words("manager --arp false"), Err(stray.to_owned()));
+    for line in [
+        "manager -bgp",
+        "manager -- --arp",
+        "manager -s",
+        "manager -i eth0",
+        "start -i eth0",
+        "manager --inCluster",
+        "manager --Bgp",
+    ] {
+        assert!(words(line).is_err(), "{line}");
+    }
 }
 
 #[test]
@@ -135,11 +187,12 @@ fn the_report_of_a_check_ends_with_what_happens_when() {
     let Checked { config, .. } = check(&RawConfig::new(flags, []), Command::Manager, &facts).unwrap();
     let table = outlook_table(&outlook(&config));
     let warning = Finding { subject: "--x (y)".to_owned(), text: "odd".to_owned() };
+    let note = Finding { subject: "z".to_owned(), text: "idle".to_owned() };
     assert_eq!(
-        report(&config, &[warning]),
-        format!("warning: --x (y): odd\nno mistake, 1 warning; nothing was started\n\n{table}")
+        report(&config, &[warning], &[note]),
+        format!("warning: --x (y): odd\nnote: z: idle\nno mistake, 1 warning; nothing was started\n\n{table}")
     );
-    assert_eq!(report(&config, &[]), format!("no mistake, 0 warnings; nothing was started\n\n{table}"));
+    assert_eq!(report(&config, &[], &[]), format!("no mistake, 0 warnings; nothing was started\n\n{table}"));
 }
 
 #[test]

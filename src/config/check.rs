@@ -7,6 +7,7 @@ mod fences;
 mod health;
 mod lease;
 mod metal;
+mod modes;
 mod next_hops;
 mod passwords;
 mod peers;
@@ -21,8 +22,7 @@ use std::path::PathBuf;
 
 use secrecy::SecretSlice;
 
-use super::options::{ARP, BGP, CONTROL_PLANE, DRAIN_ON_CORDON, KUBECONFIG, LOG, LOG_FORMAT, NODE_NAME, PORT};
-use super::options::{SERVICES, Spec, TABLE, WIREGUARD};
+use super::options::{DRAIN_ON_CORDON, KUBECONFIG, LOG, LOG_FORMAT, NODE_NAME, PORT};
 use super::scalar::is_dns_subdomain;
 use super::{Config, Finding, LogConfig, LogFormat, LogLevel, Mistakes, Provided, RawConfig};
 use reader::Reader;
@@ -34,6 +34,8 @@ pub enum Command {
     Manager,
     /// `start`: the control plane's virtual IP is meant without being named.
     Start,
+    /// `service`, an older name of `manager`.
+    Service,
 }
 
 /// What the host says; read by the shell before the check.
@@ -60,6 +62,8 @@ pub struct Checked {
     pub config: Config,
     /// What is odd about it.
     pub warnings: Vec<Finding>,
+    /// What was given and is as good as not given, in kube-vip too.
+    pub notes: Vec<Finding>,
 }
 
 /// Makes words into a configuration.
@@ -69,15 +73,17 @@ pub struct Checked {
 pub fn check(raw: &RawConfig, command: Command, facts: &Facts) -> Result<Checked, Mistakes> {
     let mut reader = Reader::new(raw, facts);
     let config = assemble(&mut reader, command);
-    let (mistakes, warnings) = reader.finish();
+    let (mistakes, warnings, notes) = reader.finish();
     match config {
-        Some(config) if mistakes.is_empty() => Ok(Checked { config, warnings }),
+        Some(config) if mistakes.is_empty() => Ok(Checked { config, warnings, notes }),
         _ => Err(Mistakes(mistakes)),
     }
 }
 
 fn assemble(r: &mut Reader<'_>, command: Command) -> Option<Config> {
-    modes(r, command);
+    if !modes::modes(r, command) {
+        return None;
+    }
     let vips = vips::vips(r);
     let interface = r.interface(&super::options::INTERFACE);
     let api_port = r.number(&PORT, 1..=65535, "a port");
@@ -113,31 +119,6 @@ fn assemble(r: &mut Reader<'_>, command: Command) -> Option<Config> {
     timings::timings(r, &config);
     fences::fences(r, &config);
     Some(config)
-}
-
-/// What is on, and what is on that cannot be.
-fn modes(r: &mut Reader<'_>, command: Command) {
-    let refused: [(&'static Spec, &str); 4] = [
-        (&ARP, "ARP mode"),
-        (&TABLE, "routing-table mode"),
-        (&WIREGUARD, "WireGuard mode"),
-        (&SERVICES, "Services of type LoadBalancer"),
-    ];
-    for (spec, what) in refused {
-        if r.switch(spec) == Some(true) && !metal::is_instead_of(r, spec) {
-            r.mistake(spec, format!("{what}: not built yet, only the control plane over BGP is; turn it off"));
-        }
-    }
-    if r.switch(&BGP) == Some(false) && !metal::is_eip(r) {
-        let text = match command {
-            Command::Manager => "no mode is on, and BGP is the only one built so far; add --bgp",
-            Command::Start => "raft among listed peers, as `start` ran it in old kube-vip, is not supported; add --bgp",
-        };
-        r.mistake(&BGP, text);
-    }
-    if r.switch(&CONTROL_PLANE) == Some(false) && command == Command::Manager {
-        r.mistake(&CONTROL_PLANE, "no features are enabled; add --controlplane");
-    }
 }
 
 /// As in kube-vip: the name that is configured, else the host's, in lower case.

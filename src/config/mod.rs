@@ -6,6 +6,7 @@
 mod bfd;
 mod change;
 mod check;
+mod compatibility;
 mod file;
 mod finding;
 mod health;
@@ -26,6 +27,7 @@ mod withheld;
 
 pub use crate::vip::Attributes;
 pub use check::{Checked, Command, Facts, check};
+pub use compatibility::compatibility;
 pub use file::{File, FileWords, Place, schema};
 pub use finding::{Finding, Mistakes};
 pub use health::{HealthConfig, HealthTarget};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
-use super::options::{CONFIG_FILE, Kind, OPTIONS, Spec};
+use super::options::{ADDRESS, CONFIG_FILE, CONTROL_PLANE, Kind, OPTIONS, SERVICES, Spec, VIP};
 use super::scalar::go_bool;
 use super::{FileWords, Finding, Place};
 
@@ -27,9 +27,10 @@ impl Origin {
     pub fn name(&self, spec: &Spec) -> String {
         match (self, spec.variables.first()) {
             (Self::File(place), _) => place.to_string(),
-            (Self::Variable(variable), _) => format!("{variable} (--{})", spec.flag),
-            (Self::Flag | Self::Default, Some(variable)) => format!("--{} ({variable})", spec.flag),
-            (Self::Flag | Self::Default, None) => format!("--{}", spec.flag),
+            (Self::Variable(variable), _) if spec.is_flag => format!("{variable} ({})", spec.name()),
+            (Self::Variable(variable), _) => (*variable).to_owned(),
+            (Self::Flag | Self::Default, Some(variable)) if spec.is_flag => format!("{} ({variable})", spec.name()),
+            (Self::Flag | Self::Default, _) => spec.name(),
         }
     }
 
@@ -37,7 +38,7 @@ impl Origin {
         match self {
             Self::Variable(variable) => (*variable).to_owned(),
             Self::File(place) => place.to_string(),
-            Self::Flag | Self::Default => format!("--{}", spec.flag),
+            Self::Flag | Self::Default => spec.name(),
         }
     }
 }
@@ -57,6 +58,7 @@ pub struct RawConfig {
     flags: BTreeMap<&'static str, String>,
     variables: BTreeMap<&'static str, String>,
     file: Option<FileWords>,
+    is_file_first: bool,
 }
 
 impl RawConfig {
@@ -94,6 +96,17 @@ impl RawConfig {
         Self { file: Some(file), ..self }
     }
 
+    /// Lets the file count before the flags, as `start -c` had it since v0.1.5. Variables count before both.
+    #[must_use]
+    pub fn with_file_first(self) -> Self {
+        Self { is_file_first: true, ..self }
+    }
+
+    /// Whether an option's value is a flag's that stands behind what the file has in a form of its own.
+    pub(super) fn is_behind_file(&self, spec: &'static Spec) -> bool {
+        self.is_file_first && self.get(spec).origin == Origin::Flag
+    }
+
     /// The configuration file that is named.
     #[must_use]
     pub fn file_path(&self) -> Option<&Path> {
@@ -111,10 +124,19 @@ impl RawConfig {
         self.file.as_ref()
     }
 
-    /// The value that counts: variable over flag over file over default, as in kube-vip.
+    /// The value that counts: variable over flag over file over default, as in kube-vip, or variable over file over flag
+    /// over default.
     #[must_use]
     pub fn get(&self, spec: &'static Spec) -> Given<'_> {
         self.all(spec).next().unwrap_or(Given { text: spec.default, origin: Origin::Default })
+    }
+
+    /// Whether the control plane is meant without being named, as by the `manifest` lines of the 0.3 documents: a virtual
+    /// IP is given, and neither the control plane nor Services are spoken of. `start` implies it anyway.
+    #[must_use]
+    pub fn implies_control_plane(&self) -> bool {
+        let is_given = |spec| self.get(spec).origin != Origin::Default && !self.get(spec).text.is_empty();
+        (is_given(&ADDRESS) || is_given(&VIP)) && !is_given(&CONTROL_PLANE) && !is_given(&SERVICES)
     }
 
     /// One finding for each value that was given and does not count because another does.
@@ -139,7 +161,8 @@ impl RawConfig {
         let flag = self.flags.get(spec.flag).map(|text| Given { text, origin: Origin::Flag });
         let file = self.file.as_ref().and_then(|file| file.get(spec));
         let file = file.map(|(text, place)| Given { text, origin: Origin::File(place.clone()) });
-        variables.chain(flag).chain(file)
+        let (second, third) = if self.is_file_first { (file, flag) } else { (flag, file) };
+        variables.chain(second).chain(third)
     }
 }
 
@@ -149,10 +172,11 @@ fn same(kind: Kind, a: &str, b: &str) -> bool {
 
 fn conflict(spec: &'static Spec, winner: &Given<'_>, loser: &Given<'_>) -> Finding {
     let (first, second) = (winner.origin.short(spec), loser.origin.short(spec));
-    let rule = match loser.origin {
-        Origin::File(_) => "variables and flags count before the file",
-        Origin::Flag | Origin::Default => "a variable counts before a flag, as in kube-vip",
-        Origin::Variable(_) => "the newer name counts",
+    let rule = match (&winner.origin, &loser.origin) {
+        (Origin::File(_), _) => "of `start` the file counts before a flag, as in kube-vip",
+        (Origin::Variable(_), Origin::Variable(_)) => "the newer name counts",
+        (_, Origin::File(_)) => "variables and flags count before the file",
+        _ => "a variable counts before a flag, as in kube-vip",
     };
     let text = if spec.kind.is_secret() {
         format!("differs from {second}, which is ignored: {rule}")

@@ -11,6 +11,7 @@ use super::*;
 use crate::vip::Vip;
 
 mod control;
+mod eras;
 mod fences;
 mod file;
 mod health;
@@ -76,7 +77,7 @@ fn at(address: &str, asn: u32) -> (String, u32, Option<String>, bool, Source) {
 
 #[test]
 fn the_defaults() {
-    let Checked { config, warnings } = checked(&[], &[], &facts()).unwrap();
+    let Checked { config, warnings, .. } = checked(&[], &[], &facts()).unwrap();
     assert_eq!(warnings, vec![]);
     assert_eq!(peers(&config), vec![at("10.0.0.1:179", 65001)]);
     let Config { control_socket, drain_on_cordon, .. } = config.clone();
@@ -125,7 +126,7 @@ fn everything_by_variables() {
         ("unknown_to_us", "x"),
     ];
     let flags = [("bgp", "true"), ("controlplane", "true")];
-    let Checked { config, warnings } = check(&raw(&flags, &variables), Command::Manager, &facts()).unwrap();
+    let Checked { config, warnings, .. } = check(&raw(&flags, &variables), Command::Manager, &facts()).unwrap();
     assert_eq!(warnings, vec![]);
     let source = Source::Interface("eth0".to_owned());
     assert_eq!(
@@ -165,6 +166,17 @@ fn start_implies_the_control_plane() {
 }
 
 #[test]
+fn a_line_of_0_3_means_the_control_plane() {
+    let implies = |flags: &[(&str, &str)], variables: &[(&str, &str)]| raw(flags, variables).implies_control_plane();
+    assert!(implies(&[("vip", "10.0.0.40"), ("arp", "true")], &[]));
+    assert!(implies(&[], &[("address", "10.0.0.40"), ("cp_enable", "")]));
+    for other in [("controlplane", "false"), ("controlplane", "true"), ("services", "true")] {
+        assert!(!implies(&[("address", "10.0.0.40"), other], &[]), "{other:?}");
+    }
+    assert!(!implies(&[("bgp", "true")], &[]));
+}
+
+#[test]
 fn a_variable_counts_before_a_flag() {
     let flags = [("localAS", "65001"), ("bgppeers", "10.0.0.1:1:GGGG"), ("controlplane", "true")];
     let variables = [
@@ -175,7 +187,7 @@ fn a_variable_counts_before_a_flag() {
         ("bgp_sourceip", "10.0.0.8"),
         ("bgp_source_ip", "10.0.0.9"),
     ];
-    let Checked { config, warnings } = checked(&flags, &variables, &facts()).unwrap();
+    let Checked { config, warnings, .. } = checked(&flags, &variables, &facts()).unwrap();
     let source = Source::Address(Ipv4Addr::new(10, 0, 0, 8).into());
     let expected = ("10.0.0.2:179".to_owned(), 2, Some("HHHH".to_owned()), false, source);
     assert_eq!((config.bgp.local_as, peers(&config)), (65002, vec![expected]));
@@ -221,7 +233,7 @@ fn where_the_lease_lives() {
     let place = |flags: &[(&str, &str)], own: Option<&str>| {
         let facts = Facts { service_account_namespace: own.map(str::to_owned), ..facts() };
         let flags: Vec<_> = flags.iter().chain(&[("leaderElection", "true")]).copied().collect();
-        let Checked { config, warnings } = checked(&flags, &[], &facts).unwrap();
+        let Checked { config, warnings, .. } = checked(&flags, &[], &facts).unwrap();
         let lease = config.election.unwrap();
         (format!("{}/{}", lease.namespace, lease.name), lines(&warnings))
     };
@@ -242,7 +254,7 @@ fn the_password_file() {
         let facts = Facts { password_files: [("/p".into(), content)].into(), ..facts() };
         let flags = [("bgppeers", ""), ("peerAddress", "10.0.0.2"), ("peerPassFile", "/p")];
         match checked(&flags, &[], &facts) {
-            Ok(Checked { config, warnings }) => {
+            Ok(Checked { config, warnings, .. }) => {
                 assert_eq!(config.bgp.peers[0].password_file, Some("/p".into()));
                 (peers(&config).remove(0).2, lines(&warnings))
             }
@@ -275,19 +287,31 @@ fn secrets_stay_out_of_debug() {
 fn the_table_names_nothing_twice() {
     let mut flags: Vec<&str> = OPTIONS.iter().flat_map(|s| s.aliases.iter().copied().chain([s.flag])).collect();
     let mut variables: Vec<&str> = OPTIONS.iter().flat_map(|s| s.variables).copied().collect();
+    for spec in OPTIONS {
+        let longs = spec.local.iter().map(|(_, spelling)| *spelling).filter(|s| s.len() > 1 && *s != spec.flag);
+        flags.extend(longs.collect::<std::collections::BTreeSet<_>>());
+    }
     let (all_flags, all_variables) = (flags.len(), variables.len());
     flags.sort_unstable();
     flags.dedup();
     variables.sort_unstable();
     variables.dedup();
     assert_eq!((flags.len(), variables.len()), (all_flags, all_variables));
-    assert!(OPTIONS.iter().all(|spec| !spec.variables.is_empty() && !spec.help.is_empty()));
+    let reachable = |spec: &Spec| spec.is_flag || !spec.variables.is_empty() || !spec.local.is_empty();
+    assert!(OPTIONS.iter().all(|spec| reachable(spec) && !spec.help.is_empty()));
+    let mut shorts: Vec<(&str, &str)> = OPTIONS.iter().flat_map(|s| s.local).copied().collect();
+    let all_shorts = shorts.len();
+    shorts.sort_unstable();
+    shorts.dedup();
+    assert_eq!(shorts.len(), all_shorts);
 }
 
 #[test]
 fn the_page_is_the_table() {
     let page = include_str!("../../docs/configuration.md");
     assert_eq!(page, reference(), "write it anew: vipcast reference > docs/configuration.md");
+    let page = include_str!("../../docs/compatibility.md");
+    assert_eq!(page, compatibility(), "write it anew: vipcast reference compatibility > docs/compatibility.md");
 }
 
 proptest! {

@@ -69,6 +69,8 @@ pub struct BgpConfig {
     pub local_as: u32,
     /// Our BGP Identifier; `None`: derived from the node's addresses at start.
     pub router_id: Option<Ipv4Addr>,
+    /// The interface whose IPv4 address is our BGP Identifier unless that is given.
+    pub router_interface: Option<String>,
     /// The hold time we offer: zero, or 3 s and more (RFC 4271 §4.2). Whole seconds.
     pub hold_time: Duration,
     /// The longest time between our KEEPALIVEs; the negotiated hold time / 3 where that is shorter.

@@ -1,7 +1,7 @@
 //! Binding and unbinding VIPs.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use futures::TryStreamExt;
@@ -136,6 +136,21 @@ impl Addresses {
     /// When the kernel refuses the dump.
     pub async fn all(&self) -> Result<BTreeSet<IpAddr>, Error> {
         Ok(self.dump().await?.iter().filter_map(address_of).collect())
+    }
+
+    /// The first IPv4 address of an interface that is none of `except`; `None` where it has none.
+    ///
+    /// # Errors
+    /// When the kernel refuses the dump.
+    pub async fn ipv4_of(&self, interface: &str, except: &[IpAddr]) -> Result<Option<Ipv4Addr>, Error> {
+        let index = self.links.iter().find(|(_, name)| name == interface).map(|(index, _)| *index);
+        let dump = self.dump().await?;
+        let on_it = dump.iter().filter(|message| Some(message.header.index) == index).filter_map(address_of);
+        let mut ipv4 = on_it.filter(|address| !except.contains(address) && !address.is_loopback());
+        Ok(ipv4.find_map(|address| match address {
+            IpAddr::V4(v4) => Some(v4),
+            IpAddr::V6(_) => None,
+        }))
     }
 
     /// Which of `configured` are on the interface, and all that carry our mark anywhere: what this node still has
@@ -424,7 +439,7 @@ fn link_of(attribute: &RouteAttribute) -> Option<u32> {
 
 /// The interface of the first default route of the main table, IPv4 before IPv6.
 async fn default_route_link(handle: &Handle) -> Result<Option<u32>, Error> {
-    let v4 = RouteMessageBuilder::<std::net::Ipv4Addr>::new().build();
+    let v4 = RouteMessageBuilder::<Ipv4Addr>::new().build();
     let v6 = RouteMessageBuilder::<std::net::Ipv6Addr>::new().build();
     for family in [v4, v6] {
         let dump: Vec<RouteMessage> =

@@ -1,7 +1,7 @@
 //! The words of a manifest: what is given, what follows from it, and whether the image could run with it.
 
 use super::{Wanted, mistake};
-use crate::config::options::{ADDRESS, BGP, CONTROL_PLANE, Group, Kind, OPTIONS, SERVICES, Spec, VIP};
+use crate::config::options::{ADDRESS, BGP, CONTROL_PLANE, Class, Kind, OPTIONS, SERVICES, Spec, VIP};
 use crate::config::{Checked, Command, Config, Connect, Facts, Mistakes, Origin, PeerHost, RawConfig};
 use crate::config::{check, go_bool, password_files};
 
@@ -74,7 +74,7 @@ impl<'a> Words<'a> {
         words.needs.raw_sockets = words.is_on_by("vip_arp") || words.is_on(&SERVICES) || !words.is_ours();
         words.needs.privileged = words.text("lb_fwdmethod") == Some("masquerade");
         if words.is_ours() && words.is_complete() {
-            let Checked { config, warnings } = check(&words.raw, Command::Manager, &words.anywhere())?;
+            let Checked { config, warnings, .. } = check(&words.raw, Command::Manager, &words.anywhere())?;
             words.needs.learn(&config);
             // The manifest gives it that time.
             let is_done = |text: &str| text.contains("terminationGracePeriodSeconds");
@@ -113,7 +113,7 @@ impl<'a> Words<'a> {
 
     /// Whether a mode is asked for that vipcast does not have.
     pub fn is_unbuilt(&self) -> bool {
-        OPTIONS.iter().any(|&spec| spec.group == Group::NotBuilt && self.is_on(spec))
+        OPTIONS.iter().any(|&spec| matches!(spec.class, Class::Turns(_)) && self.is_on(spec))
     }
 
     fn has_address(&self) -> bool {

@@ -10,7 +10,9 @@ use super::provided::{self, State};
 use super::reader::Reader;
 use super::tuning::{self, VipOptions};
 use crate::config::BgpConfig;
-use crate::config::options::{HOLD_TIME, KEEPALIVE, LEADER_ELECTION, LISTEN_PORT, LOCAL_AS, ROUTER_ID, STANDBY, Spec};
+use crate::config::options::{
+    HOLD_TIME, KEEPALIVE, LEADER_ELECTION, LISTEN_PORT, LOCAL_AS, ROUTER_ID, ROUTER_INTERFACE, STANDBY, Spec,
+};
 use crate::config::peer;
 use crate::config::scalar::{decimal, go_bool};
 use crate::vip::Vip;
@@ -20,6 +22,7 @@ pub(super) fn bgp(r: &mut Reader<'_>, vips: &[Vip], vip_options: Option<&VipOpti
     let local_as = asn(r, &LOCAL_AS);
     let local_as = provided::local_as(r, local_as);
     let router_id = router_id(r).map(|given| provided::router_id(r, given));
+    let router_interface = r.interface(&ROUTER_INTERFACE);
     let timers = timers(r);
     let is_awaited = matches!(provided::state(r), State::Awaited);
     let peers = peers::peers(r, vips);
@@ -35,6 +38,7 @@ pub(super) fn bgp(r: &mut Reader<'_>, vips: &[Vip], vip_options: Option<&VipOpti
     Some(BgpConfig {
         local_as: local_as?,
         router_id: router_id?,
+        router_interface: router_interface?,
         hold_time,
         keepalive,
         listen_port,

@@ -21,6 +21,7 @@ pub(super) fn lease(r: &mut Reader<'_>) -> Option<Option<LeaseConfig>> {
     }
     let name = name(r);
     let ((namespace, name), duration, renew, retry) = (name?, duration?, renew?, retry?);
+    let (duration, renew, retry) = completed(r, (duration, renew, retry));
     timing(r, duration, renew, retry).then(|| {
         Some(LeaseConfig {
             name,
@@ -30,6 +31,30 @@ pub(super) fn lease(r: &mut Reader<'_>) -> Option<Option<LeaseConfig>> {
             retry_period: Duration::from_secs(retry),
         })
     })
+}
+
+/// The times, where those that are not given are kube-vip's if ours do not fit the others: a manifest of today's may say
+/// one of them and mean its 15, 10 and 2 s for the rest.
+fn completed(r: &mut Reader<'_>, ours: (u64, u64, u64)) -> (u64, u64, u64) {
+    let fits = |(duration, renew, retry): (u64, u64, u64)| renew < duration && renew * 10 > retry * 12;
+    let specs: [&'static Spec; 3] = [&LEASE_DURATION, &RENEW_DEADLINE, &RETRY_PERIOD];
+    let [no_duration, no_renew, no_retry] = specs.map(|spec| r.is_default(spec));
+    let or = |is_missing, theirs, ours| if is_missing { theirs } else { ours };
+    let theirs = (or(no_duration, 15, ours.0), or(no_renew, 10, ours.1), or(no_retry, 2, ours.2));
+    if fits(ours) || !fits(theirs) {
+        return ours;
+    }
+    if let Some(given) = specs.into_iter().find(|spec| !r.is_default(spec)) {
+        let (duration, renew, retry) = theirs;
+        r.warn(
+            given,
+            format!(
+                "does not fit vipcast's 5, 3 and 1 s, so what is not given is as in kube-vip since v1.1.0: lease \
+                 {duration} s, renew deadline {renew} s, retry period {retry} s"
+            ),
+        );
+    }
+    theirs
 }
 
 /// client-go's rules: lease > renew deadline > 1.2 (its jitter factor) × retry period.

@@ -112,7 +112,8 @@ fn no_interface(facts: &Facts, host: &PeerHost) -> Option<String> {
 
 /// The peers of a file that count: none where the list of a variable or a flag does, or a provider's.
 pub(super) fn filed<'a>(r: &Reader<'a>) -> Option<&'a (Place, Vec<FilePeer>)> {
-    let is_file = matches!(r.raw.get(&BGP_PEERS).origin, Origin::File(_) | Origin::Default);
+    let is_file =
+        matches!(r.raw.get(&BGP_PEERS).origin, Origin::File(_) | Origin::Default) || r.raw.is_behind_file(&BGP_PEERS);
     r.raw.file().and_then(|file| file.peers.as_ref()).filter(|_| is_file && provided::spec(r).is_none())
 }
 
@@ -139,7 +140,11 @@ fn listed(r: &mut Reader<'_>) -> Option<Vec<Candidate>> {
         r.warn(&BGP_PEERS, format!("the peers of {place} are ignored: variables and flags count before the file"));
     }
     let subject = r.name(&BGP_PEERS);
-    let text = r.text(&BGP_PEERS).unwrap_or_default();
+    let mut text = r.text(&BGP_PEERS).unwrap_or_default();
+    if let Some((place, _)) = filed(r).filter(|_| r.raw.is_behind_file(&BGP_PEERS)) {
+        r.warn(&BGP_PEERS, format!("is ignored: of `start` the file counts before a flag, and has peers at {place}"));
+        text = "";
+    }
     for (n, parsed) in (1..).zip(parse_list(text)) {
         let parsed = match parsed {
             Ok(parsed) => parsed,

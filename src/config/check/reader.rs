@@ -12,6 +12,7 @@ pub(super) struct Reader<'a> {
     pub facts: &'a Facts,
     mistakes: Vec<Finding>,
     warnings: Vec<Finding>,
+    notes: Vec<Finding>,
 }
 
 impl<'a> Reader<'a> {
@@ -20,12 +21,12 @@ impl<'a> Reader<'a> {
         let mistakes = file.map(FileWords::mistakes).unwrap_or_default();
         let mut warnings = file.map(FileWords::warnings).unwrap_or_default();
         warnings.extend(raw.conflicts());
-        Self { raw, facts, mistakes, warnings }
+        Self { raw, facts, mistakes, warnings, notes: Vec::new() }
     }
 
-    /// The mistakes and the warnings.
-    pub(super) fn finish(self) -> (Vec<Finding>, Vec<Finding>) {
-        (self.mistakes, self.warnings)
+    /// The mistakes, the warnings and the notes.
+    pub(super) fn finish(self) -> (Vec<Finding>, Vec<Finding>, Vec<Finding>) {
+        (self.mistakes, self.warnings, self.notes)
     }
 
     /// Keeps a mistake. Of what nobody gave it says nothing where the file's form is wrong: it may stand there.
@@ -46,6 +47,10 @@ impl<'a> Reader<'a> {
 
     pub(super) fn warn(&mut self, spec: &'static Spec, text: impl Into<String>) {
         self.warn_at(self.name(spec), text);
+    }
+
+    pub(super) fn note(&mut self, spec: &'static Spec, text: impl Into<String>) {
+        self.notes.push(Finding { subject: self.name(spec), text: text.into() });
     }
 
     /// The option's names, as in every message.

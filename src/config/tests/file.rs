@@ -22,7 +22,7 @@ fn files() -> Facts {
 }
 
 fn good(name: &str, text: &str) -> (Config, Vec<String>) {
-    let Checked { config, warnings } = on(name, text, "cp-1", None).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    let Checked { config, warnings, .. } = on(name, text, "cp-1", None).unwrap_or_else(|mistakes| panic!("{mistakes}"));
     (config, lines(&warnings))
 }
 
@@ -41,9 +41,9 @@ const SMALL: &str = "apiVersion: vipcast.io/v1alpha1\nkind: Config\nvips: [10.88
 
 #[test]
 fn variables_and_flags_count_before_the_file_and_the_file_before_defaults() {
-    let Checked { config, warnings } = layered(SMALL, &[], &[]);
+    let Checked { config, warnings, .. } = layered(SMALL, &[], &[]);
     assert_eq!((config.bgp.local_as, lines(&warnings)), (65002, vec![]));
-    let Checked { config, warnings } = layered(SMALL, &[("localAS", "65000")], &[("bgp_as", "65003")]);
+    let Checked { config, warnings, .. } = layered(SMALL, &[("localAS", "65000")], &[("bgp_as", "65003")]);
     let ignored = |first: &str, text: &str| format!("bgp_as (--localAS): bgp_as is \"65003\" and {first} is {text}");
     let expected = vec![
         ignored("--localAS", "\"65000\", which is ignored: a variable counts before a flag, as in kube-vip"),
@@ -55,8 +55,28 @@ fn variables_and_flags_count_before_the_file_and_the_file_before_defaults() {
 }
 
 #[test]
+fn of_start_the_file_counts_before_flags() {
+    let layered = |flags: &[(&str, &str)], variables: &[(&str, &str)]| {
+        let words = File::parse("/f.yaml", SMALL).unwrap().words("cp-1", None);
+        let Checked { config, warnings, .. } =
+            check(&raw(flags, variables).with_file(words).with_file_first(), Command::Start, &files()).unwrap();
+        (config.bgp.local_as, config.bgp.hold_time.as_secs(), config.bgp.peers.len(), lines(&warnings))
+    };
+    let said = "/f.yaml:5:12 bgp.localAS: /f.yaml:5:12 bgp.localAS is \"65002\" and --localAS is \"65000\", which is ignored: \
+                of `start` the file counts before a flag, as in kube-vip";
+    let flags = [("localAS", "65000"), ("bgpHoldTimer", "9")];
+    assert_eq!(layered(&flags, &[]), (65002, 9, 1, vec![said.to_owned()]));
+    let said = "--bgppeers (bgp_peers): is ignored: of `start` the file counts before a flag, and has peers at /f.yaml:6:10 \
+                bgp.peers";
+    assert_eq!(layered(&[("bgppeers", "10.0.0.8:1,10.0.0.9:1")], &[]), (65002, 30, 1, vec![said.to_owned()]));
+    let said = "bgp_peers (--bgppeers): the peers of /f.yaml:6:10 bgp.peers are ignored: variables and flags count before \
+                the file";
+    assert_eq!(layered(&[], &[("bgp_peers", "10.0.0.8:1,10.0.0.9:1")]), (65002, 30, 2, vec![said.to_owned()]));
+}
+
+#[test]
 fn peers_of_a_variable_take_the_place_of_the_files() {
-    let Checked { config, warnings } = layered(SMALL, &[("bgppeers", "10.0.0.9:65009")], &[]);
+    let Checked { config, warnings, .. } = layered(SMALL, &[("bgppeers", "10.0.0.9:65009")], &[]);
     assert_eq!(peers(&config), vec![at("10.0.0.9:179", 65009)]);
     let said = "--bgppeers (bgp_peers): the peers of /f.yaml:6:10 bgp.peers are ignored: variables and flags count before \
                 the file";
@@ -70,7 +90,7 @@ fn peers_of_a_variable_take_the_place_of_the_files() {
 
 #[test]
 fn the_older_name_of_a_virtual_ip_counts_before_the_file_too() {
-    let Checked { config, warnings } = layered(SMALL, &[], &[("vip_address", "10.88.0.44")]);
+    let Checked { config, warnings, .. } = layered(SMALL, &[], &[("vip_address", "10.88.0.44")]);
     let said = "/f.yaml:3:8 vips[0]: \"10.88.0.40\" is ignored, because vip_address (--vip) is given too";
     assert_eq!((config.vips, lines(&warnings)), (vec![Vip::new([10, 88, 0, 44].into())], vec![said.to_owned()]));
 }

@@ -31,7 +31,7 @@ fn metal(config: &Config) -> &MetalConfig {
 
 #[test]
 fn beside_bgp_it_is_the_provider_and_in_its_place_it_moves_the_address() {
-    let Checked { config, warnings } = checked(&with(&[]), &[], &facts()).unwrap();
+    let Checked { config, warnings, .. } = checked(&with(&[]), &[], &facts()).unwrap();
     assert_eq!(lines(&warnings), Vec::<String>::new());
     let expected = MetalConfig {
         api: "https://api.equinix.com/metal/v1".to_owned(),
@@ -41,7 +41,7 @@ fn beside_bgp_it_is_the_provider_and_in_its_place_it_moves_the_address() {
         authority: None,
     };
     assert_eq!((config.provider, config.eip), (Some(ProviderConfig::Metal(expected.clone())), None));
-    let Checked { config, warnings } = checked(&with(EIP), &[], &facts()).unwrap();
+    let Checked { config, warnings, .. } = checked(&with(EIP), &[], &facts()).unwrap();
     assert_eq!(lines(&warnings), Vec::<String>::new());
     assert_eq!((config.provider, config.eip, config.bgp.peers.len()), (None, Some(expected), 0));
 }
@@ -82,14 +82,14 @@ fn the_token_is_the_flags_then_the_files_then_the_variables() {
     let facts = file("/p.json", FILE);
     let vars = [("PACKET_AUTH_TOKEN", "in-variable")];
     let provider = [("metal", "true"), ("provider-config", "/p.json"), ("bgppeers", "")];
-    let Checked { config, warnings } = checked(&provider, &vars, &facts).unwrap();
+    let Checked { config, warnings, .. } = checked(&provider, &vars, &facts).unwrap();
     assert_eq!(metal(&config).token.expose_secret(), "in-file");
     assert_eq!(metal(&config).project, MetalProject::Id("6df7ab72-fdc6-4d3a-b7a8-4f1f4a3f2c12".to_owned()));
     let loses = "PACKET_AUTH_TOKEN (--metalAuthToken): its token differs from that of --provider-config (provider_config), \
                  which counts before it";
     assert_eq!(lines(&warnings), [loses]);
     let all = [provider.as_slice(), &[("metalKey", "by-flag"), ("metalProjectID", PROJECT)]].concat();
-    let Checked { config, warnings } = checked(&all, &[("PACKET_AUTH_TOKEN", "by-flag")], &facts).unwrap();
+    let Checked { config, warnings, .. } = checked(&all, &[("PACKET_AUTH_TOKEN", "by-flag")], &facts).unwrap();
     assert_eq!(metal(&config).token.expose_secret(), "by-flag");
     assert_eq!(metal(&config).project, MetalProject::Id(PROJECT.to_owned()));
     let expected = [

@@ -57,10 +57,7 @@ fn nothing_given_at_all() {
     );
     let flags = [("address", "10.0.0.40"), ("bgppeers", "10.0.0.1:1")];
     let wrong = check(&raw(&flags, &[]), Command::Start, &facts()).unwrap_err();
-    assert_eq!(
-        lines(&wrong.0),
-        ["--bgp (bgp_enable): raft among listed peers, as `start` ran it in old kube-vip, is not supported; add --bgp",]
-    );
+    assert_eq!(lines(&wrong.0), ["--bgp (bgp_enable): no mode is on, and BGP is the only one built so far; add --bgp"]);
 }
 
 /// Flags beyond the good ones, and the one line they get.

@@ -32,7 +32,7 @@ fn wrong(provided: Provided, flags: &[(&str, &str)]) -> Vec<String> {
 #[test]
 fn while_the_provider_says_nothing_there_are_no_peers() {
     let options = [("bgpPeerOptions", "10.9.9.9;prepend=2"), ("mpbgpIPv4", "10.0.0.9"), ("vipOptions", "*;prepend=1")];
-    let Checked { config, warnings } = with(None, &options).unwrap();
+    let Checked { config, warnings, .. } = with(None, &options).unwrap();
     assert_eq!((peers(&config), warnings), (vec![], vec![]));
     assert_eq!(config.provider, Some(ProviderConfig::Annotations { prefix: "metal.equinix.com".to_owned() }));
     let learned = Learned { provided: Some(provided(vec![])), node_labels: None };
@@ -61,7 +61,7 @@ fn what_a_provider_says_lies_over_the_words() {
     ];
     let raw_words: Vec<_> = BASE.iter().chain(&words).chain(&[PREFIX]).copied().collect();
     let facts = Facts { provided: Some(given.clone()), ..facts() };
-    let Checked { config, warnings } = check(&raw(&raw_words, &[]), Command::Manager, &facts).unwrap();
+    let Checked { config, warnings, .. } = check(&raw(&raw_words, &[]), Command::Manager, &facts).unwrap();
     let source = |text: &str| Source::Address(text.parse().unwrap());
     assert_eq!(
         peers(&config),
@@ -95,7 +95,7 @@ fn the_words_count_where_a_provider_says_nothing() {
     let given =
         Provided { local_as: None, router_id: None, source_ip: None, ..provided(vec![peer("10.0.0.1", 65001)]) };
     let words = [("localAS", "65020"), ("bgpRouterID", "192.0.2.1"), ("sourceIP", "10.0.0.12")];
-    let Checked { config, warnings } = with(Some(given), &words).unwrap();
+    let Checked { config, warnings, .. } = with(Some(given), &words).unwrap();
     let source = Source::Address(Ipv4Addr::new(10, 0, 0, 12).into());
     assert_eq!(peers(&config), [("10.0.0.1:179".to_owned(), 65001, None, false, source)]);
     assert_eq!((config.bgp.local_as, config.bgp.router_id), (65020, Some(Ipv4Addr::new(192, 0, 2, 1))));

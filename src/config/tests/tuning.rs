@@ -109,7 +109,7 @@ fn virtual_ips_have_what_is_set_for_them() {
 fn an_unnumbered_peer_takes_any_as_and_ipv4_routes_over_ipv6() {
     let list = "unnumbered:eth0,unnumbered:eth1:65001:pw";
     let flags = [("bgppeers", list), ("sourceIF", "eth1")];
-    let Checked { config, warnings } = checked(&flags, &[], &facts()).unwrap();
+    let Checked { config, warnings, .. } = checked(&flags, &[], &facts()).unwrap();
     let peer = |name: &str, asn| PeerConfig {
         extended_next_hop: true,
         ..PeerConfig::new(PeerHost::Interface(name.to_owned()), 179, asn)
@@ -293,7 +293,7 @@ fn a_password_file_of_a_peer_is_read_and_kept_for_its_changes() {
     let content = |text: &str| Ok(SecretSlice::from(text.as_bytes().to_vec()));
     let facts =
         Facts { password_files: [("/a".into(), content("one")), ("/b".into(), content("two\n"))].into(), ..facts() };
-    let Checked { config, warnings } = checked(&flags, &[], &facts).unwrap();
+    let Checked { config, warnings, .. } = checked(&flags, &[], &facts).unwrap();
     let read =
         |peer: &PeerConfig| (peer.password.as_ref().unwrap().expose_secret().to_owned(), peer.password_file.clone());
     let expected = [("one".to_owned(), Some("/a".into())), ("two".to_owned(), Some("/b".into()))];

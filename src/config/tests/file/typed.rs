@@ -17,7 +17,7 @@ const RACK: &str = "topology.kubernetes.io/rack";
 
 #[test]
 fn the_example_of_the_reference_on_three_nodes() {
-    let Checked { config, warnings } = on("/f.yaml", EXAMPLE, "cp-1", Some(&[(RACK, "r1")])).unwrap();
+    let Checked { config, warnings, .. } = on("/f.yaml", EXAMPLE, "cp-1", Some(&[(RACK, "r1")])).unwrap();
     assert_eq!(lines(&warnings), Vec::<String>::new());
     let ms = Duration::from_millis;
     let bfd = BfdConfig { rx: ms(100), tx: ms(100), multiplier: 3, strict: false };
@@ -62,7 +62,7 @@ fn the_example_of_the_reference_on_three_nodes() {
 
 #[test]
 fn labels_that_are_not_known_yet_are_waited_for() {
-    let Checked { config, warnings } = on("/f.yaml", EXAMPLE, "cp-1", None).unwrap();
+    let Checked { config, warnings, .. } = on("/f.yaml", EXAMPLE, "cp-1", None).unwrap();
     assert_eq!(
         (config.is_learned(), config.is_complete(&Learned::default()), config.bgp.peers.len()),
         (true, false, 0)
