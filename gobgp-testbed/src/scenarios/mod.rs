@@ -45,6 +45,7 @@ mod standby;
 mod ttl;
 mod unnumbered;
 mod verdicts;
+mod words;
 
 use std::time::Duration;
 
@@ -499,6 +500,7 @@ fn all() -> impl Iterator<Item = &'static Scenario> {
         .chain(reload::ALL)
         .chain(bootstrap::BOOTSTRAP)
         .chain(manifests::MANIFESTS)
+        .chain(words::WORDS)
         .chain([&forms::FORMS, &alone::ALONE])
         .chain(metal::METAL)
 }
