@@ -189,11 +189,11 @@ fn peers(site: &mut Site) -> Result<()> {
     let frr = format!("{}:179", Kind::Frr.address());
     let of = |peer: &str| -> Result<Value> {
         let all = node.part("/peers")?;
-        let found = all.as_array().into_iter().flatten().find(|value| value["peer"] == json!(peer)).cloned();
+        let found = all.as_array().into_iter().flatten().find(|value| value.get("peer") == Some(&json!(peer))).cloned();
         found.with_context(|| format!("no {peer} in {all:#}"))
     };
     wait::until("BFD with FRR to be Up", SOON, || {
-        ensure!(of(&frr)?["bfd"]["state"] == json!("Up"), "not yet");
+        ensure!(of(&frr)?.pointer("/bfd/state") == Some(&json!("Up")), "not yet");
         Ok(())
     })?;
     let (before, bfd_before, watch) = (marks(std::slice::from_ref(&stays))?, of(&frr)?, node.watch(Kind::Frr));
