@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::host::Host;
 use crate::lab::{Lab, Net, VIP};
-use crate::parts::api::{Api, LEASES, Lease, VIPCAST_USER};
+use crate::parts::api::{Api, LEASES, Lease, NODES, VIPCAST_USER};
 use crate::parts::apiserver::{self, ApiServer};
 use crate::parts::etcd::Etcd;
 use crate::parts::pki::{Pair, Pki};
@@ -175,7 +175,7 @@ impl Cluster {
         by.with_context(|| format!("no node's name in the certificate {said:?}"))
     }
 
-    /// [`Site::reset`], heals Kubernetes and removes Leases: as after [`Cluster::start`].
+    /// [`Site::reset`], heals Kubernetes and removes Leases and Nodes: as after [`Cluster::start`].
     ///
     /// # Errors
     /// When something cannot be undone.
@@ -190,7 +190,8 @@ impl Cluster {
         for server in &self.servers {
             server.wait_ready(API_START)?;
         }
-        self.delete_leases()
+        self.delete_all(LEASES)?;
+        self.delete_all(NODES)
     }
 
     /// Puts an etcd of three members on the nodes and each API server on its own node's member, as kubeadm stacks
@@ -220,15 +221,15 @@ impl Cluster {
         stacked.remove()
     }
 
-    fn delete_leases(&self) -> Result<()> {
+    fn delete_all(&self, path: &str) -> Result<()> {
         let api = self.api(1)?;
-        let (code, list) = api.request("GET", LEASES, None)?;
-        ensure!(code == 200, "GET {LEASES}: {code} {list}");
+        let (code, list) = api.request("GET", path, None)?;
+        ensure!(code == 200, "GET {path}: {code} {list}");
         let items = list.get("items").and_then(Value::as_array).into_iter().flatten();
         let names = items.filter_map(|item| item.pointer("/metadata/name").and_then(Value::as_str));
         // The API servers' own identity Leases stay.
         for name in names.filter(|name| !name.starts_with("apiserver-")) {
-            api.delete(&format!("{LEASES}/{name}"))?;
+            api.delete(&format!("{path}/{name}"))?;
         }
         Ok(())
     }

@@ -12,6 +12,8 @@ use crate::host::{Host, capture};
 
 /// Where the Leases are.
 pub const LEASES: &str = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases";
+/// Where the Nodes are.
+pub const NODES: &str = "/api/v1/nodes";
 /// kube-vip's Lease for the control plane, and vipcast's.
 pub const LEASE: &str = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/plndr-cp-lock";
 /// Roles and their bindings.
@@ -45,7 +47,9 @@ impl Api {
     }
 
     fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> Result<(u16, String)> {
-        self.ask_as("application/json", method, path, body)
+        // What is not named in a patch stays, and null takes away.
+        let content = if method == "PATCH" { "application/merge-patch+json" } else { "application/json" };
+        self.ask_as(content, method, path, body)
     }
 
     fn ask_as(&self, content: &str, method: &str, path: &str, body: Option<&Value>) -> Result<(u16, String)> {

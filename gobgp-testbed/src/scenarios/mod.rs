@@ -1,6 +1,7 @@
 //! What must hold, against the real thing: named scenarios on one site or cluster, and their runner.
 
 mod addresses;
+mod annotations;
 mod alone;
 mod anycast;
 mod api;
@@ -498,6 +499,7 @@ fn all() -> impl Iterator<Item = &'static Scenario> {
         .chain(files::ALL)
         .chain(standby::STANDBY)
         .chain(reload::ALL)
+        .chain(annotations::ANNOTATIONS)
         .chain(bootstrap::BOOTSTRAP)
         .chain(manifests::MANIFESTS)
         .chain(words::WORDS)
