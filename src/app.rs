@@ -39,6 +39,7 @@ pub use live::Remake;
 use live::{Live, Loaded};
 pub use passwords::read_password_file;
 use stations::{Lease, Node, SPEAKER, Stations};
+use waiting::WaitingDesk;
 
 /// Why the daemon could not start, or had to stop.
 #[derive(Debug, thiserror::Error)]
@@ -130,7 +131,18 @@ async fn learn(
         providers.await;
         Ok(())
     });
-    let config = waiting::complete(remake, &mut watched, &watch::Sender::default()).await;
+    let (lacks, lacks_rx) = watch::channel(String::new());
+    let desk = WaitingDesk::new(&config, lacks_rx);
+    let answer = async {
+        match config.control_socket.clone() {
+            Some(path) => Server::new(path, Arc::new(desk)).run().await,
+            None => std::future::pending().await,
+        }
+    };
+    let config = tokio::select! {
+        config = waiting::complete(remake, &mut watched, &lacks) => config,
+        () = answer => config,
+    };
     stations.spawn("the watch over providers", async move {
         waiting::tell_troubles(watched.troubles).await;
         Ok(())

@@ -88,7 +88,7 @@ fn descriptions(config: &SpeakerConfig) -> BTreeMap<PeerKey, String> {
     config.peers.iter().filter_map(|peer| Some((peer.key(), peer.description.clone()?))).collect()
 }
 
-fn moment() -> Moment {
+pub(super) fn moment() -> Moment {
     #[expect(clippy::disallowed_methods, reason = "shown to people, never compared")]
     let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     Moment { now: now(), wall }

@@ -1,5 +1,7 @@
 //! Waiting for what is learned, before there is anything to build.
 
+mod desk;
+
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -9,6 +11,7 @@ use crate::clock::{now, sleep_until};
 use crate::config::{Checked, Config, Finding, Learned, Mistakes};
 use crate::provider::{Troubles, Watched};
 use crate::time::Instant;
+pub(super) use desk::WaitingDesk;
 
 /// How often it is said what is waited for.
 const AGAIN: Duration = Duration::from_secs(60);

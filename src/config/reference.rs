@@ -89,6 +89,40 @@ deadline > 1.2 × retry period.
 service account, and outside of such a pod `--namespace`.
 ";
 
+const ANNOTATIONS: &str = "
+## Node annotations
+
+`--annotations PREFIX` (`annotation`) takes the AS number, the source and the peers from the annotations of this node's Node
+object, as a cloud's controller writes them there. They lie over file, flags and variables: peers given there do not count, and
+a warning says so; timers and `--bgpPeerOptions` do.
+
+| key behind `PREFIX/` | | meaning |
+|---|---|---|
+| `node-asn` | needed | our AS number; the same at all indexes that have it |
+| `src-ip` | needed | our end of the sessions, and our BGP Identifier where it is an IPv4 address; of an IPv6 one `--bgpRouterID`, else the node's own IPv4 address, else derived |
+| `peer-asn` | needed | the peers' AS number |
+| `peer-ip` | needed | the peers' addresses, told apart by commas; at any index |
+| `bgp-pass` | | the TCP-MD5 password in base64, as `printf %s PASSWORD \\| base64` writes it; one line break at its end is not part of it |
+| `peer-multi-hop` | | `true` where routers stand between, else `false` |
+
+Each key may have an index: `bgp-peers-N-peer-ip`. Without one it is index 0. What an index does not say is as at index 0, and an
+empty value says nothing. An index without `peer-ip` names no peer. Sources of the other family than a peer's are not used for it.
+
+```
+metal.equinix.com/bgp-peers-0-node-asn: \"65000\"
+metal.equinix.com/bgp-peers-0-src-ip: 10.67.50.1
+metal.equinix.com/bgp-peers-0-peer-asn: \"65530\"
+metal.equinix.com/bgp-peers-0-peer-ip: 169.254.255.1
+metal.equinix.com/bgp-peers-0-peer-multi-hop: \"true\"
+metal.equinix.com/bgp-peers-1-peer-ip: 169.254.255.2
+```
+
+The Node object is looked up by `--nodeName`, then by its label `kubernetes.io/hostname`, whatever the case. While something is
+missing or wrong vipcast waits, and the log says what, at once and each minute, and so does `vipcast status`. Later changes are
+followed: each restarts the session that it touches; what is wrong changes nothing and is said. The account needs `get`, `list`
+and `watch` on `nodes`.
+";
+
 /// The page `docs/configuration.md`.
 #[must_use]
 pub fn reference() -> String {
@@ -102,6 +136,7 @@ pub fn reference() -> String {
     page.push_str(KEYS_INTRO);
     KEYS.iter().for_each(|key| page.push_str(&key_row(key)));
     page.push_str(PEERS);
+    page.push_str(ANNOTATIONS);
     page.push_str(&super::file::chapter());
     page
 }

@@ -172,7 +172,8 @@ pub struct LastHolder {
 /// Whether this node should announce.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Fitness {
-    /// `unchecked` (there is no health check), `unknown` (not checked yet), `fit`, `unheard`, `unfit` or `drained`.
+    /// `waiting` (not started, for want of what `reason` says), `unchecked` (there is no health check), `unknown` (not
+    /// checked yet), `fit`, `unheard`, `unfit` or `drained`.
     pub state: String,
     /// Since when.
     pub since: Since,

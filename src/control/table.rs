@@ -34,7 +34,8 @@ fn head(text: &mut Text, status: &Status) {
     text.line("", &format!("vipcast {} on {}, up {up}, {}", status.vipcast, status.node, status.time));
     match (&status.leadership, status.mode) {
         (Some(leadership), _) => leads(text, leadership, &status.node),
-        (None, Mode::Anycast | Mode::Lease) => text.field("lease", "none: every node announces (anycast)"),
+        (None, Mode::Anycast) => text.field("lease", "none: every node announces (anycast)"),
+        (None, Mode::Lease) => text.field("lease", "not asked for yet"),
     }
     let fitness = &status.fitness;
     let state = if fitness.state == "unchecked" {

@@ -141,11 +141,15 @@ fn awaited(cluster: &mut Cluster) -> Result<()> {
     ];
     wait_waiting(&vipcast, &wrong.join("; "))?;
     ensure!(cluster.lease()?.is_none(), "there is a Lease");
-    timed("SIGTERM to the end of a vipcast that waits", || vipcast.term(), || {
-        let status = vipcast.wait_exit(SOON)?;
-        ensure!(status.code() == Some(0), "{status}");
-        Ok(())
-    })?;
+    timed(
+        "SIGTERM to the end of a vipcast that waits",
+        || vipcast.term(),
+        || {
+            let status = vipcast.wait_exit(SOON)?;
+            ensure!(status.code() == Some(0), "{status}");
+            Ok(())
+        },
+    )?;
     vipcast.log().wait_line(vipcast.began(), &["leaving: nothing was announced or bound yet"], Duration::ZERO)?;
     cluster.site.node(1)?.expect_address("lo", IpAddr::V4(VIP), false)?;
 
@@ -157,9 +161,11 @@ fn awaited(cluster: &mut Cluster) -> Result<()> {
         ("peer-asn", json!(gobgpd.asn().to_string())),
         ("peer-ip", json!(gobgpd.kind().address().to_string())),
     ];
-    timed("the last annotation to the route, through election and session", || annotate(cluster, "n1", &rest), || {
-        gobgpd.wait_best(PREFIX, node_address(1), SOON).map(drop)
-    })?;
+    timed(
+        "the last annotation to the route, through election and session",
+        || annotate(cluster, "n1", &rest),
+        || gobgpd.wait_best(PREFIX, node_address(1), SOON).map(drop),
+    )?;
     cluster.wait_holder("n1", SOON)?;
     wait_paths(&gobgpd, PREFIX, &[external(node_address(1), Some(fence(cluster)?.med))])?;
     let over = format!("64999 is not used, but {NODE_AS} of the annotations {DOMAIN}/… of node n1");
@@ -211,17 +217,18 @@ fn followed(cluster: &mut Cluster) -> Result<()> {
 
     let touched = Watch::new(&vipcast, frr.kind().address());
     let multihop = [("bgp-peers-1-peer-multi-hop", json!("true"))];
-    timed("an annotation to FRR's session made anew", || annotate(cluster, "n1", &multihop), || {
-        touched.wait_words(&["to=Established"]).map(drop)
-    })?;
+    timed(
+        "an annotation to FRR's session made anew",
+        || annotate(cluster, "n1", &multihop),
+        || touched.wait_words(&["to=Established"]).map(drop),
+    )?;
     wait_paths(&frr, PREFIX, std::slice::from_ref(&path))?;
     undisturbed()?;
 
     let touched = Watch::new(&vipcast, frr.kind().address());
     annotate(cluster, "n1", &[("bgp-peers-1-node-asn", json!("65099"))])?;
-    let wrong = format!(
-        "{DOMAIN}/node-asn is {NODE_AS} and {DOMAIN}/bgp-peers-1-node-asn is 65099; a node has one AS number"
-    );
+    let wrong =
+        format!("{DOMAIN}/node-asn is {NODE_AS} and {DOMAIN}/bgp-peers-1-node-asn is 65099; a node has one AS number");
     control.wait(began, "/configuration/refused/mistakes", &json!([wrong]))?;
     vipcast.log().wait_line(vipcast.began(), &["ERROR", "is not taken up", &wrong], SOON)?;
     touched.undisturbed()?;

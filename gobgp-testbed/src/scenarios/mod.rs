@@ -1,8 +1,8 @@
 //! What must hold, against the real thing: named scenarios on one site or cluster, and their runner.
 
 mod addresses;
-mod annotations;
 mod alone;
+mod annotations;
 mod anycast;
 mod api;
 mod attributes;
