@@ -24,12 +24,12 @@ use tokio::sync::watch;
 use crate::announce::{Announcer, Moves};
 use crate::bgp::{Speaker, SpeakerHandle};
 use crate::clock::now;
-use crate::config::{Config, Learned, PeerConfig};
+use crate::config::{Config, PeerConfig};
 use crate::control::Server;
 use crate::election::Condition;
 use crate::health::Health;
 use crate::net::{Addresses, Identity, router_id};
-use crate::provider;
+use crate::provider::{self, Told};
 use crate::shutdown::{HangUps, Signals};
 use crate::vip::{Facts, Standing, Vip};
 use chronicle::Election;
@@ -87,7 +87,7 @@ async fn daemon(config: Config, remake: Remake) -> Result<(), Error> {
     let hang_ups = HangUps::new()?;
     let mut stations = Stations::default();
     let vips = watch::Sender::new(addresses(&config));
-    let (config, learned) = tokio::select! {
+    let (config, told) = tokio::select! {
         learned = learn(config, &remake, vips.subscribe(), &mut stations) => learned,
         signal = signals.next() => {
             tracing::info!(signal, "leaving: nothing was announced or bound yet");
@@ -95,7 +95,7 @@ async fn daemon(config: Config, remake: Remake) -> Result<(), Error> {
             return Ok(());
         }
     };
-    let node = build(config, Source { remake, learned, hang_ups, vips }, &mut stations).await?;
+    let node = build(config, Source { remake, told, hang_ups, vips }, &mut stations).await?;
     let ended = tokio::select! {
         signal = signals.next() => {
             tracing::info!(signal, "leaving in good order; a second signal exits at once");
@@ -116,17 +116,17 @@ async fn daemon(config: Config, remake: Remake) -> Result<(), Error> {
 }
 
 /// The configuration to begin with: where something of it is learned while running, once that is there; and where more
-/// of that will be.
+/// of that will be. Meanwhile the control socket says what is waited for.
 async fn learn(
     config: Config,
     remake: &Remake,
     vips: watch::Receiver<Vec<IpAddr>>,
     stations: &mut Stations,
-) -> (Config, watch::Receiver<Learned>) {
+) -> (Config, watch::Receiver<Told>) {
+    let (providers, mut told) = provider::watch(&config, vips);
     if !config.is_learned() {
-        return (config, watch::channel(Learned::default()).1);
+        return (config, told);
     }
-    let (providers, mut watched) = provider::watch(&config, vips);
     stations.spawn("the providers", async move {
         providers.await;
         Ok(())
@@ -134,20 +134,16 @@ async fn learn(
     let (lacks, lacks_rx) = watch::channel(String::new());
     let desk = WaitingDesk::new(&config, lacks_rx);
     let answer = async {
-        match config.control_socket.clone() {
-            Some(path) => Server::new(path, Arc::new(desk)).run().await,
-            None => std::future::pending().await,
+        if let Some(path) = config.control_socket.clone() {
+            Server::new(path, Arc::new(desk)).run().await;
         }
+        std::future::pending::<()>().await;
     };
     let config = tokio::select! {
-        config = waiting::complete(remake, &mut watched, &lacks) => config,
+        config = waiting::complete(remake, &mut told, &lacks) => config,
         () = answer => config,
     };
-    stations.spawn("the watch over providers", async move {
-        waiting::tell_troubles(watched.troubles).await;
-        Ok(())
-    });
-    (config, watched.learned)
+    (config, told)
 }
 
 /// Test builds: once that is demanded, the process is gone the moment it becomes the holder.
@@ -181,7 +177,7 @@ fn announce_start(config: &Config, interface: &str, router_id: Ipv4Addr) {
 /// Where another configuration comes from.
 struct Source {
     remake: Remake,
-    learned: watch::Receiver<Learned>,
+    told: watch::Receiver<Told>,
     hang_ups: HangUps,
     /// The VIPs, for those that must not call through them.
     vips: watch::Sender<Vec<IpAddr>>,
@@ -195,7 +191,7 @@ async fn router_interface(addresses: &Addresses, name: &str, vips: &[IpAddr]) ->
 
 /// Builds all stations and starts them.
 async fn build(config: Config, source: Source, stations: &mut Stations) -> Result<Node, Error> {
-    let Source { remake, learned, hang_ups, vips: vips_tx } = source;
+    let Source { remake, told, hang_ups, vips: vips_tx } = source;
     let vips = addresses(&config);
     vips_tx.send_replace(vips.clone());
     let addresses = Addresses::new(config.interface.as_deref()).await?;
@@ -249,7 +245,7 @@ async fn build(config: Config, source: Source, stations: &mut Stations) -> Resul
         current,
         loaded,
     };
-    let live = Live::new(remake, learned, hang_ups, (config, id), changed);
+    let live = Live::new(remake, told, hang_ups, (config, id), changed);
     let live = stations.spawn("the watch over the configuration", live.run());
     Ok(Node { facts, bound, speaker: handle, live, lease, gate, moves })
 }

@@ -26,6 +26,7 @@ use crate::bgp::{Changes, PeerKey, SpeakerHandle};
 use crate::clock::{Timer, now};
 use crate::config::{Checked, Config, Finding, Learned, Mistakes};
 use crate::net::Addresses;
+use crate::provider::Told;
 use crate::shutdown::HangUps;
 use crate::telemetry;
 use crate::time::Instant;
@@ -112,7 +113,7 @@ pub(super) struct Ends {
 pub(super) struct Live {
     remake: Arc<Remake>,
     file: Option<Watched>,
-    learned: watch::Receiver<Learned>,
+    told: watch::Receiver<Told>,
     hang_ups: HangUps,
     running: Config,
     router_id: Ipv4Addr,
@@ -148,14 +149,14 @@ impl Live {
     /// `running` is what the process was built with, and `odd` what was said of it.
     pub(super) fn new(
         remake: Remake,
-        learned: watch::Receiver<Learned>,
+        told: watch::Receiver<Told>,
         hang_ups: HangUps,
         (running, router_id): (Config, Ipv4Addr),
         ends: Ends,
     ) -> Self {
         let file = remake.file.clone().map(Watched::new);
         let remake = Arc::new(remake);
-        Self { remake, file, learned, hang_ups, running, router_id, ends, odd: Vec::new(), former: BTreeSet::new() }
+        Self { remake, file, told, hang_ups, running, router_id, ends, odd: Vec::new(), former: BTreeSet::new() }
     }
 
     /// Follows all causes for as long as the process runs.
@@ -167,7 +168,7 @@ impl Live {
             let look = self.file.is_some().then(|| now() + EVERY);
             let cause = tokio::select! {
                 () = self.hang_ups.next() => Cause::HangUp,
-                more = self.learned.changed(), if !is_gone => match more {
+                more = self.told.changed(), if !is_gone => match more {
                     Ok(()) => Cause::Provider,
                     Err(_) => {
                         is_gone = true;
@@ -200,7 +201,8 @@ impl Live {
     }
 
     async fn take_up(&mut self, cause: Cause) {
-        let learned = self.learned.borrow_and_update().clone();
+        let told = self.told.borrow_and_update().clone();
+        let (learned, troubles) = (told.learned.clone(), told.troubles());
         let (remake, mut file) = (self.remake.clone(), self.file.take());
         let made = tokio::task::spawn_blocking(move || {
             // First, so that what is written meanwhile is a change.
@@ -215,10 +217,13 @@ impl Live {
         };
         self.file = file;
         match made {
-            Ok(Some(checked)) => self.make_true(cause, checked).await,
+            Ok(Some(checked)) => self.make_true(cause, checked, troubles).await,
             // What was learned before stays.
             Ok(None) => {}
-            Err(Mistakes(mistakes)) => self.refuse(cause, mistakes.iter().map(ToString::to_string).collect()),
+            Err(Mistakes(mistakes)) => {
+                let mistakes = mistakes.iter().map(ToString::to_string);
+                self.refuse(cause, troubles.into_iter().chain(mistakes).collect());
+            }
         }
     }
 
@@ -246,7 +251,8 @@ impl Live {
         });
     }
 
-    async fn make_true(&mut self, cause: Cause, Checked { config, warnings, .. }: Checked) {
+    /// `troubles`: what this node is told is wrong, and the last good word is in `config`.
+    async fn make_true(&mut self, cause: Cause, Checked { config, warnings, .. }: Checked, troubles: Vec<String>) {
         let (next, waits) = self.running.taking_up(config);
         if let Err(why) = self.look_at_new_vips(&next).await {
             return self.refuse(cause, vec![why]);
@@ -273,7 +279,10 @@ impl Live {
         telemetry::set_level(next.log.level);
         self.ends.current.send_replace(next.clone());
         self.running = next;
-        self.tell(cause, &news, waits);
+        self.tell(cause, &news, waits, troubles.is_empty());
+        if !troubles.is_empty() {
+            self.refuse(cause, troubles);
+        }
     }
 
     /// A VIP that is the node's own address would be taken from it.
@@ -319,9 +328,10 @@ impl Live {
         self.odd = warnings;
     }
 
-    fn tell(&self, cause: Cause, news: &[String], waits: Vec<String>) {
+    fn tell(&self, cause: Cause, news: &[String], waits: Vec<String>, is_good: bool) {
         self.ends.loaded.send_if_modified(|loaded| {
-            let (before, was_refused) = (loaded.clone(), loaded.refused.take().is_some());
+            let before = loaded.clone();
+            let was_refused = is_good && loaded.refused.take().is_some();
             let mut events = Vec::new();
             if !news.is_empty() {
                 let text = format!("the configuration was changed: {}", news.join("; "));

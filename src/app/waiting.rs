@@ -8,8 +8,8 @@ use tokio::sync::watch;
 
 use super::live::Remake;
 use crate::clock::{now, sleep_until};
-use crate::config::{Checked, Config, Finding, Learned, Mistakes};
-use crate::provider::{Troubles, Watched};
+use crate::config::{Checked, Config, Finding, Mistakes};
+use crate::provider::Told;
 use crate::time::Instant;
 pub(super) use desk::WaitingDesk;
 
@@ -19,13 +19,16 @@ const AGAIN: Duration = Duration::from_secs(60);
 const OTHERWISE: Duration = Duration::from_secs(5);
 
 /// Waits until what is learned makes a configuration that lacks nothing. `lacks` is told what is missing or wrong.
-pub(super) async fn complete(remake: &Remake, watched: &mut Watched, lacks: &watch::Sender<String>) -> Config {
+pub(super) async fn complete(
+    remake: &Remake,
+    told: &mut watch::Receiver<Told>,
+    lacks: &watch::Sender<String>,
+) -> Config {
     let mut said = Line::default();
     loop {
-        let learned = watched.learned.borrow_and_update().clone();
-        let troubles = watched.troubles.borrow_and_update().clone();
+        let now_told = told.borrow_and_update().clone();
         // Files are read.
-        match tokio::task::block_in_place(|| attempt(remake, &learned, &troubles)) {
+        match tokio::task::block_in_place(|| attempt(remake, &now_told)) {
             Ok(Checked { config, warnings, .. }) => {
                 for Finding { subject, text } in warnings {
                     tracing::warn!(option = subject, "{text}");
@@ -40,42 +43,21 @@ pub(super) async fn complete(remake: &Remake, watched: &mut Watched, lacks: &wat
             }
         }
         tokio::select! {
-            Ok(()) = watched.learned.changed() => {}
-            Ok(()) = watched.troubles.changed() => {}
+            Ok(()) = told.changed() => {}
             () = sleep_until(said.next(now(), &lacks.borrow().clone())) => {}
         }
     }
 }
 
 /// The configuration, or what it lacks.
-fn attempt(remake: &Remake, learned: &Learned, troubles: &Troubles) -> Result<Checked, String> {
-    let troubles = troubles.values().flatten().cloned();
-    let wrong: Vec<String> = match remake.make(learned) {
-        Ok(checked) if checked.config.is_complete(learned) => return Ok(checked),
-        Ok(_) => troubles.collect(),
-        Err(Mistakes(mistakes)) => mistakes.iter().map(ToString::to_string).chain(troubles).collect(),
-    };
-    Err(wrong.join("; "))
-}
-
-/// Says what is wrong with a provider's word while the last good one stays.
-pub(super) async fn tell_troubles(mut troubles: watch::Receiver<Troubles>) {
-    let mut said = Line::default();
-    loop {
-        let all: Vec<String> = troubles.borrow_and_update().values().flatten().cloned().collect();
-        let text = all.join("; ");
-        if text.is_empty() {
-            if std::mem::take(&mut said).last.is_some() {
-                tracing::info!("what this node is told is good again");
-            }
-        } else if said.is_other(&text) && said.is_due(now(), &text) {
-            tracing::warn!("what this node is told is not good, and the last good word stays: {text}");
-        }
-        tokio::select! {
-            changed = troubles.changed() => if changed.is_err() { return std::future::pending().await },
-            () = sleep_until(said.next(now(), &text)), if !text.is_empty() && said.is_other(&text) => {}
-        }
+fn attempt(remake: &Remake, told: &Told) -> Result<Checked, String> {
+    let mut wrong = told.troubles();
+    match remake.make(&told.learned) {
+        Ok(checked) if checked.config.is_complete(&told.learned) => return Ok(checked),
+        Ok(_) => {}
+        Err(Mistakes(mistakes)) => wrong.extend(mistakes.iter().map(ToString::to_string)),
     }
+    Err(wrong.join("; "))
 }
 
 /// A line of the log that is written again.
@@ -85,10 +67,6 @@ struct Line {
 }
 
 impl Line {
-    fn is_other(&self, text: &str) -> bool {
-        self.last.as_ref().is_none_or(|(_, said)| said != text)
-    }
-
     /// When `text` is to be written.
     fn next(&self, now: Instant, text: &str) -> Instant {
         let Some((at, said)) = &self.last else { return now };

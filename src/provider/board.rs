@@ -6,66 +6,56 @@ use tokio::sync::watch;
 
 use crate::config::{Learned, Provided};
 
-/// What is missing or wrong now, a sentence each, by whom it is looked for; empty where all is well.
-pub type Troubles = BTreeMap<&'static str, Vec<String>>;
-
-/// The readers' ends.
-#[derive(Clone, Debug)]
-pub struct Watched {
+/// What a node is told while it runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Told {
     /// What is complete and good; of each part the last that was.
-    pub learned: watch::Receiver<Learned>,
-    /// What is not.
-    pub troubles: watch::Receiver<Troubles>,
+    pub learned: Learned,
+    /// What is missing or wrong now, a sentence each, by whom it is looked for.
+    troubles: BTreeMap<&'static str, Vec<String>>,
 }
 
-/// The providers' end.
-#[derive(Clone, Debug)]
-pub(super) struct Board {
-    learned: watch::Sender<Learned>,
-    troubles: watch::Sender<Troubles>,
-}
-
-impl Board {
-    pub(super) fn new() -> (Self, Watched) {
-        let (learned, learned_rx) = watch::channel(Learned::default());
-        let (troubles, troubles_rx) = watch::channel(Troubles::new());
-        (Self { learned, troubles }, Watched { learned: learned_rx, troubles: troubles_rx })
+impl Told {
+    /// What is missing or wrong now; empty: nothing.
+    #[must_use]
+    pub fn troubles(&self) -> Vec<String> {
+        self.troubles.values().flatten().cloned().collect()
     }
 
-    /// Publishes what `whom` says of BGP, or all that is wrong with it: then the last good word stays.
-    pub(super) fn provided(&self, whom: &'static str, said: Result<Provided, Vec<String>>) {
+    /// What `whom` says of BGP, or all that is wrong with it: then the last good word stays.
+    pub(super) fn provided(&mut self, whom: &'static str, said: Result<Provided, Vec<String>>) {
         match said {
             Ok(provided) => {
-                let provided = Some(provided);
-                self.learned.send_if_modified(|learned| {
-                    let is_news = learned.provided != provided;
-                    learned.provided = provided;
-                    is_news
-                });
+                self.learned.provided = Some(provided);
                 self.trouble(whom, Vec::new());
             }
             Err(wrong) => self.trouble(whom, wrong),
         }
     }
 
-    /// Publishes this node's labels.
-    pub(super) fn labels(&self, labels: BTreeMap<String, String>) {
-        let labels = Some(labels);
-        self.learned.send_if_modified(|learned| {
-            let is_news = learned.node_labels != labels;
-            learned.node_labels = labels;
-            is_news
-        });
+    /// What is wrong with `whom`; empty: nothing.
+    pub(super) fn trouble(&mut self, whom: &'static str, wrong: Vec<String>) {
+        self.troubles.insert(whom, wrong);
+        self.troubles.retain(|_, wrong| !wrong.is_empty());
+    }
+}
+
+/// The providers' end.
+#[derive(Clone, Debug)]
+pub(super) struct Board(watch::Sender<Told>);
+
+impl Board {
+    pub(super) fn new() -> (Self, watch::Receiver<Told>) {
+        let (board, told) = watch::channel(Told::default());
+        (Self(board), told)
     }
 
-    /// Publishes what is wrong with `whom`; empty: nothing.
-    pub(super) fn trouble(&self, whom: &'static str, wrong: Vec<String>) {
-        self.troubles.send_if_modified(|troubles| {
-            if wrong.is_empty() {
-                return troubles.remove(whom).is_some();
-            }
-            let before = troubles.insert(whom, wrong);
-            before.as_ref() != troubles.get(whom)
+    /// Changes all at once what is told; nobody wakes where it is the same.
+    pub(super) fn change(&self, change: impl FnOnce(&mut Told)) {
+        self.0.send_if_modified(|told| {
+            let before = told.clone();
+            change(told);
+            *told != before
         });
     }
 }
@@ -81,25 +71,26 @@ mod tests {
 
     #[test]
     fn the_last_good_word_stays_and_only_news_are_told() {
-        let (board, mut watched) = Board::new();
+        let (board, mut told) = Board::new();
         let mut seen = || {
-            let is_news = watched.learned.has_changed().unwrap();
-            let learned = watched.learned.borrow_and_update();
-            let local_as = learned.provided.as_ref().and_then(|provided| provided.local_as);
-            (is_news, local_as, watched.troubles.borrow().get("x").cloned())
+            let is_news = told.has_changed().unwrap();
+            let told = told.borrow_and_update();
+            let local_as = told.learned.provided.as_ref().and_then(|provided| provided.local_as);
+            (is_news, local_as, told.troubles().join("; "))
         };
-        assert_eq!(seen(), (false, None, None));
-        board.provided("x", Ok(provided(1)));
-        assert_eq!(seen(), (true, Some(1), None));
-        board.provided("x", Ok(provided(1)));
-        assert_eq!(seen(), (false, Some(1), None));
-        board.provided("x", Err(vec!["bad".to_owned()]));
-        assert_eq!(seen(), (false, Some(1), Some(vec!["bad".to_owned()])));
-        board.provided("x", Ok(provided(2)));
-        assert_eq!(seen(), (true, Some(2), None));
-        board.labels([("a".to_owned(), "b".to_owned())].into());
-        assert_eq!(seen(), (true, Some(2), None));
-        board.labels([("a".to_owned(), "b".to_owned())].into());
-        assert_eq!(seen(), (false, Some(2), None));
+        let mut says = |change: &dyn Fn(&mut Told)| {
+            board.change(change);
+            seen()
+        };
+        let none = String::new;
+        assert_eq!(says(&|told| told.trouble("x", vec![])), (false, None, none()));
+        assert_eq!(says(&|told| told.provided("x", Ok(provided(1)))), (true, Some(1), none()));
+        assert_eq!(says(&|told| told.provided("x", Ok(provided(1)))), (false, Some(1), none()));
+        let bad = || Err(vec!["bad".to_owned()]);
+        assert_eq!(says(&|told| told.provided("x", bad())), (true, Some(1), "bad".to_owned()));
+        assert_eq!(says(&|told| told.provided("x", bad())), (false, Some(1), "bad".to_owned()));
+        let worse = |told: &mut Told| told.trouble("a", vec!["worse".to_owned(), "worst".to_owned()]);
+        assert_eq!(says(&worse), (true, Some(1), "worse; worst; bad".to_owned()));
+        assert_eq!(says(&|told| told.provided("x", Ok(provided(2)))), (true, Some(2), "worse; worst".to_owned()));
     }
 }

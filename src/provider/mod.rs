@@ -12,7 +12,7 @@ pub mod metal;
 mod node;
 
 #[cfg(feature = "daemon")]
-pub use board::{Troubles, Watched};
+pub use board::Told;
 
 #[cfg(feature = "daemon")]
 use {crate::config::Config, board::Board, node::Follower, std::future::Future, std::net::IpAddr, tokio::sync::watch};
@@ -43,8 +43,8 @@ impl Provider {
 pub fn watch(
     config: &Config,
     vips: watch::Receiver<Vec<IpAddr>>,
-) -> (impl Future<Output = ()> + Send + use<>, Watched) {
-    let (board, watched) = Board::new();
+) -> (impl Future<Output = ()> + Send + use<>, watch::Receiver<Told>) {
+    let (board, told) = Board::new();
     let metal = metal::Follower::new(config).map(Provider::Metal);
     let providers = [Follower::new(config, vips).map(Provider::Node), metal];
     let running = providers.into_iter().flatten().map(move |provider| provider.run(board.clone()));
@@ -53,5 +53,5 @@ pub fn watch(
         running.await;
         std::future::pending().await
     };
-    (run, watched)
+    (run, told)
 }

@@ -67,17 +67,21 @@ impl Follower {
     /// Follows it for ever. What it said last holds while the API does not answer, and when the object is deleted.
     pub(super) async fn run(self, board: Board) {
         let Self { endpoints, keeper, name, prefix, wants_labels } = self;
-        board.trouble(NODE, vec![format!("the API server has not told of node {name} yet")]);
+        board.change(|told| told.trouble(NODE, vec![format!("the API server has not told of node {name} yet")]));
         let see = |node: Node| {
-            board.trouble(NODE, Vec::new());
             let found = node.metadata.name.unwrap_or_default();
-            if let Some(prefix) = &prefix {
-                let said = node.metadata.annotations.unwrap_or_default();
-                board.provided(ANNOTATIONS, annotations::read(prefix, &found, &said));
-            }
-            if wants_labels {
-                board.labels(node.metadata.labels.unwrap_or_default());
-            }
+            let annotations = node.metadata.annotations.unwrap_or_default();
+            let said = prefix.as_ref().map(|prefix| annotations::read(prefix, &found, &annotations));
+            let labels = node.metadata.labels.unwrap_or_default();
+            board.change(|told| {
+                told.trouble(NODE, Vec::new());
+                if let Some(said) = said {
+                    told.provided(ANNOTATIONS, said);
+                }
+                if wants_labels {
+                    told.learned.node_labels = Some(labels);
+                }
+            });
         };
         let follow = async {
             let mut route = endpoints.route("node");
@@ -118,11 +122,12 @@ async fn find(route: &mut Route, name: &str, board: &Board) -> String {
                 return found;
             }
             Ok(Err(none)) => {
-                board.trouble(NODE, vec![none]);
+                board.change(|told| told.trouble(NODE, vec![none]));
                 LOOK_AGAIN
             }
             Err(error) => {
-                board.trouble(NODE, vec![format!("failed to read the Node object {name}: {error}")]);
+                let wrong = format!("failed to read the Node object {name}: {error}");
+                board.change(|told| told.trouble(NODE, vec![wrong]));
                 RETRY
             }
         };

@@ -29,18 +29,19 @@ impl Follower {
 
     /// Asks for ever. What was said last holds while the API does not answer.
     pub(in crate::provider) async fn run(mut self, board: Board) {
-        board.trouble(METAL, vec![format!("{SOURCE} has not answered yet")]);
+        board.change(|told| told.trouble(METAL, vec![format!("{SOURCE} has not answered yet")]));
         let mut failures = 0;
         loop {
             let rest = match self.metal.neighbors().await {
                 Ok(provided) => {
                     failures = 0;
-                    board.provided(METAL, Ok(provided));
+                    board.change(|told| told.provided(METAL, Ok(provided)));
                     EVERY
                 }
                 Err(fault) => {
                     failures += 1;
-                    board.provided(METAL, Err(vec![format!("failed to {fault}")]));
+                    let wrong = vec![format!("failed to {fault}")];
+                    board.change(|told| told.provided(METAL, Err(wrong)));
                     pause(fault.again, failures)
                 }
             };
