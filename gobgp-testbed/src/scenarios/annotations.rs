@@ -104,16 +104,8 @@ fn wait_waiting(vipcast: &Process, expected: &str) -> Result<()> {
     })
 }
 
-fn awaited(cluster: &mut Cluster) -> Result<()> {
-    let began = clock::now();
-    let gobgpd = router(cluster, Kind::Gobgpd, node_address(1), Some(SECRET))?;
-    let spec = spec(cluster)?;
-    let vipcast = cluster.site.vipcast(1, &spec)?;
-    let nobody = "there is no node n1, and none whose label kubernetes.io/hostname is n1; give this node's name in \
-                  Kubernetes by --nodeName (vip_nodename)";
-    wait_waiting(&vipcast, nobody)?;
-    let control = Control::of(cluster.site.node(1)?);
-    let document = control.wait(began, "/fitness/reason", &json!(nobody))?;
+fn status_of_waiting(control: &Control, began: Duration, reason: &str) -> Result<()> {
+    let document = control.wait(began, "/fitness/reason", &json!(reason))?;
     let part = |pointer: &str| document.pointer(pointer).cloned().unwrap_or_default();
     let found = json!([part("/fitness/state"), part("/peers"), part("/mode"), part("/leadership"), part("/vips/0")]);
     let unbound = json!({
@@ -122,6 +114,18 @@ fn awaited(cluster: &mut Cluster) -> Result<()> {
     });
     let expected = json!(["waiting", [], "lease", null, unbound]);
     ensure!(found == expected, "{found:#} instead of {expected:#}");
+    Ok(())
+}
+
+fn awaited(cluster: &mut Cluster) -> Result<()> {
+    let began = clock::now();
+    let gobgpd = router(cluster, Kind::Gobgpd, node_address(1), Some(SECRET))?;
+    let spec = spec(cluster)?;
+    let vipcast = cluster.site.vipcast(1, &spec)?;
+    let nobody = "there is no node n1, and none whose label kubernetes.io/hostname is n1; give this node's name in \
+                  Kubernetes by --nodeName (vip_nodename)";
+    wait_waiting(&vipcast, nobody)?;
+    status_of_waiting(&Control::of(cluster.site.node(1)?), began, nobody)?;
 
     create(cluster, "n1", "n1")?;
     let all = [missing("node-asn", "0"), missing("src-ip", "0"), missing("peer-ip", "N"), missing("peer-asn", "0")];
@@ -173,29 +177,54 @@ fn awaited(cluster: &mut Cluster) -> Result<()> {
     never_said(&vipcast, &[SECRET, SECRET_BASE64])
 }
 
+/// What is to stay undisturbed while another session is touched.
+struct Calm<'a> {
+    routers: [&'a Router; 2],
+    watches: [Watch<'a>; 2],
+}
+
+impl<'a> Calm<'a> {
+    fn of(vipcast: &'a Process, routers: [&'a Router; 2]) -> Self {
+        Self { routers, watches: routers.map(|router| Watch::new(vipcast, router.kind().address())) }
+    }
+
+    fn undisturbed(&self) -> Result<()> {
+        self.watches.iter().try_for_each(Watch::undisturbed)?;
+        for router in self.routers {
+            let session = router.session(node_address(1))?;
+            ensure!(session.established && session.last_error.is_empty(), "{}: {session:?}", router.kind());
+            wait_paths(router, PREFIX, &[external(node_address(1), None)])?;
+        }
+        Ok(())
+    }
+}
+
 /// gobgpd at index 0 by the plain keys, FRR at 1 and BIRD at 2.
+fn three_peers(gobgpd: &Router, frr: &Router, bird: &Router) -> Vec<(&'static str, Value)> {
+    let at = |router: &Router| json!(router.kind().address().to_string());
+    let asn = |router: &Router| json!(router.asn().to_string());
+    vec![
+        ("node-asn", json!(NODE_AS.to_string())),
+        ("src-ip", json!(node_address(1).to_string())),
+        ("bgp-pass", json!(SECRET_BASE64)),
+        ("peer-asn", asn(gobgpd)),
+        ("peer-ip", at(gobgpd)),
+        ("bgp-peers-1-node-asn", json!(NODE_AS.to_string())),
+        ("bgp-peers-1-peer-asn", asn(frr)),
+        ("bgp-peers-1-peer-ip", at(frr)),
+        ("bgp-peers-2-peer-asn", asn(bird)),
+        ("bgp-peers-2-peer-ip", at(bird)),
+        ("bgp-peers-2-bgp-pass", json!(OTHER_BASE64)),
+    ]
+}
+
 fn followed(cluster: &mut Cluster) -> Result<()> {
     let began = clock::now();
     let gobgpd = router(cluster, Kind::Gobgpd, node_address(1), Some(SECRET))?;
     let frr = router(cluster, Kind::Frr, node_address(1), Some(SECRET))?;
     let bird = router(cluster, Kind::Bird, node_address(1), Some(OTHER))?;
     create(cluster, "n1", "n1")?;
-    let at = |router: &Router| json!(router.kind().address().to_string());
-    let asn = |router: &Router| json!(router.asn().to_string());
-    let all = [
-        ("node-asn", json!(NODE_AS.to_string())),
-        ("src-ip", json!(node_address(1).to_string())),
-        ("bgp-pass", json!(SECRET_BASE64)),
-        ("peer-asn", asn(&gobgpd)),
-        ("peer-ip", at(&gobgpd)),
-        ("bgp-peers-1-node-asn", json!(NODE_AS.to_string())),
-        ("bgp-peers-1-peer-asn", asn(&frr)),
-        ("bgp-peers-1-peer-ip", at(&frr)),
-        ("bgp-peers-2-peer-asn", asn(&bird)),
-        ("bgp-peers-2-peer-ip", at(&bird)),
-        ("bgp-peers-2-bgp-pass", json!(OTHER_BASE64)),
-    ];
-    annotate(cluster, "n1", &all)?;
+    annotate(cluster, "n1", &three_peers(&gobgpd, &frr, &bird))?;
     let spec = anycast(cluster)?;
     let vipcast = cluster.site.vipcast(1, &spec)?;
     let path = external(node_address(1), None);
@@ -203,17 +232,7 @@ fn followed(cluster: &mut Cluster) -> Result<()> {
         wait_paths(router, PREFIX, std::slice::from_ref(&path))?;
     }
     let control = Control::of(cluster.site.node(1)?);
-    let others = [&gobgpd, &bird];
-    let calm = others.map(|router| Watch::new(&vipcast, router.kind().address()));
-    let undisturbed = || -> Result<()> {
-        calm.iter().try_for_each(Watch::undisturbed)?;
-        for router in others {
-            let session = router.session(node_address(1))?;
-            ensure!(session.established && session.last_error.is_empty(), "{}: {session:?}", router.kind());
-            wait_paths(router, PREFIX, std::slice::from_ref(&path))?;
-        }
-        Ok(())
-    };
+    let calm = Calm::of(&vipcast, [&gobgpd, &bird]);
 
     let touched = Watch::new(&vipcast, frr.kind().address());
     let multihop = [("bgp-peers-1-peer-multi-hop", json!("true"))];
@@ -223,30 +242,25 @@ fn followed(cluster: &mut Cluster) -> Result<()> {
         || touched.wait_words(&["to=Established"]).map(drop),
     )?;
     wait_paths(&frr, PREFIX, std::slice::from_ref(&path))?;
-    undisturbed()?;
+    calm.undisturbed()?;
 
     let touched = Watch::new(&vipcast, frr.kind().address());
     annotate(cluster, "n1", &[("bgp-peers-1-node-asn", json!("65099"))])?;
-    let wrong =
-        format!("{DOMAIN}/node-asn is {NODE_AS} and {DOMAIN}/bgp-peers-1-node-asn is 65099; a node has one AS number");
+    let both = format!("{DOMAIN}/node-asn is {NODE_AS} and {DOMAIN}/bgp-peers-1-node-asn is 65099");
+    let wrong = format!("{both}; a node has one AS number");
     control.wait(began, "/configuration/refused/mistakes", &json!([wrong]))?;
     vipcast.log().wait_line(vipcast.began(), &["ERROR", "is not taken up", &wrong], SOON)?;
     touched.undisturbed()?;
-    undisturbed()?;
+    calm.undisturbed()?;
 
     let gone = [("bgp-peers-1-node-asn", Value::Null), ("bgp-peers-1-peer-ip", Value::Null)];
     annotate(cluster, "n1", &gone)?;
     wait_paths(&frr, PREFIX, &[])?;
     let document = control.wait(began, "/configuration/refused", &Value::Null)?;
-    let names: Vec<&Value> = document
-        .pointer("/peers")
-        .and_then(Value::as_array)
-        .context("no peers")?
-        .iter()
-        .filter_map(|peer| peer.get("peer"))
-        .collect();
+    let peers = document.pointer("/peers").and_then(Value::as_array).context("no peers")?;
+    let names: Vec<&Value> = peers.iter().filter_map(|peer| peer.get("peer")).collect();
     ensure!(names == ["10.77.0.1:179", "10.77.0.2:179"], "{names:?}");
-    undisturbed()?;
+    calm.undisturbed()?;
     never_said(&vipcast, &[SECRET, SECRET_BASE64, OTHER, OTHER_BASE64])
 }
 
