@@ -62,7 +62,7 @@ fn check(stations: &mut Stations, config: &Config) -> watch::Receiver<Health> {
     health
 }
 
-fn question(check: &HealthConfig, config: &Config) -> Question {
+pub(super) fn question(check: &HealthConfig, config: &Config) -> Question {
     let kubeconfig = match check.target {
         HealthTarget::Own { .. } => Some(config.kubeconfig.clone()),
         HealthTarget::Url(_) => None,

@@ -36,6 +36,8 @@ mod listener;
 #[cfg(feature = "daemon")]
 mod peer;
 #[cfg(feature = "daemon")]
+mod reach;
+#[cfg(feature = "daemon")]
 pub mod socket;
 #[cfg(feature = "daemon")]
 mod sockopt;
@@ -56,6 +58,10 @@ pub use crate::wire::bgp::Family;
 pub use error::Error;
 #[cfg(feature = "daemon")]
 pub use peer::{PeerStatus, Said};
+#[cfg(feature = "daemon")]
+pub use reach::{Reach, reach};
+#[cfg(feature = "daemon")]
+pub use socket::is_on_our_link;
 #[cfg(feature = "daemon")]
 pub use speaker::{Speaker, SpeakerHandle};
 

@@ -216,7 +216,10 @@ impl Target {
 }
 
 /// Whether an address is on a network of this node.
-pub(super) fn is_on_our_link(address: IpAddr) -> io::Result<bool> {
+///
+/// # Errors
+/// When the kernel does not list its addresses.
+pub fn is_on_our_link(address: IpAddr) -> io::Result<bool> {
     Ok(sockopt::local_addresses()?.iter().any(|local| is_on_link(local, address)))
 }
 

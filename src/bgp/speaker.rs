@@ -217,7 +217,7 @@ impl PeerSettings {
         self.target(config).probe()
     }
 
-    fn target(&self, config: &SpeakerConfig) -> Target {
+    pub(super) fn target(&self, config: &SpeakerConfig) -> Target {
         let address = match self.host {
             PeerHost::Address(address) => address,
             // Until its own is found; of the right family and scope for what is checked before.

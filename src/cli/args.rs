@@ -11,6 +11,17 @@ use super::manifest::{self, Wanted};
 use crate::config::options::{Kind, OPTIONS, Spec};
 use crate::config::{Command, compatibility, reference};
 
+/// How the findings of `check` are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CheckForm {
+    /// As JSON, and nothing else.
+    pub json: bool,
+    /// With the commands that mend what is not good.
+    pub fix_hints: bool,
+    /// Of the words alone: neither host nor routers nor API are looked at.
+    pub offline: bool,
+}
+
 /// What the command line asks for.
 #[derive(Clone)]
 pub enum Request {
@@ -23,7 +34,7 @@ pub enum Request {
     /// Run the daemon with these flags, in their order.
     Run(Command, Vec<(&'static Spec, String)>),
     /// Read the same words, start nothing, and say what is wrong with them or what comes of them.
-    Check(Vec<(&'static Spec, String)>),
+    Check(Vec<(&'static Spec, String)>, CheckForm),
     /// Ask a running vipcast.
     Ask(Ask),
     /// Print what a cluster is to run, from these flags.
@@ -75,7 +86,11 @@ fn request(matches: &ArgMatches) -> Request {
         Some(("manager", own)) => run(Command::Manager, own),
         Some(("start", own)) => run(Command::Start, own),
         Some(("service", own)) => run(Command::Service, own),
-        Some(("check", own)) => Request::Check(flags(matches).chain(flags(own)).collect()),
+        Some(("check", own)) => {
+            let flag = |name| own.get_flag(name);
+            let form = CheckForm { json: flag("json"), fix_hints: flag("fix-hints"), offline: flag("offline") };
+            Request::Check(flags(matches).chain(flags(own)).collect(), form)
+        }
         Some(("status", own)) => Request::Ask(control::status(own)),
         Some(("drain", own)) => Request::Ask(control::drain(own)),
         Some(("undrain", own)) => Request::Ask(control::undrain(own)),
@@ -120,7 +135,10 @@ fn command() -> Clap {
         .subcommand(run("manager", "Run the daemon"))
         .subcommand(run("start", "Run the daemon; older name, implies --controlplane"))
         .subcommand(run("service", "Run the daemon; older name"))
-        .subcommand(run("check", "Read the words of `manager`, start nothing, and print what happens when"))
+        .subcommand(check(run(
+            "check",
+            "Read the words of `manager`, look at host, routers and API, and change nothing",
+        )))
         .subcommands(control::commands())
         .subcommands(manifest::commands())
         .subcommand(
@@ -144,6 +162,18 @@ pub(super) fn options(command: &str) -> Vec<Arg> {
         })
     };
     OPTIONS.iter().filter(|spec| spec.is_flag || local(spec).next().is_some()).map(|spec| arg(spec)).collect()
+}
+
+fn check(command: Clap) -> Clap {
+    let switch =
+        |name: &'static str, help: &'static str| Arg::new(name).long(name).action(ArgAction::SetTrue).help(help);
+    command
+        .arg(switch("json", "print the findings as JSON, and nothing else"))
+        .arg(switch("offline", "look at the words alone, not at host, routers and API"))
+        .arg(switch("fix-hints", "print the commands that mend what is not good, too"))
+        .after_help(
+            "Exit code 0: it would work; 1: it would not; 2: it would, with warnings or as far as could be seen.",
+        )
 }
 
 fn arg(spec: &Spec) -> Arg {

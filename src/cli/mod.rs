@@ -14,13 +14,13 @@ use std::io::{Write as _, stderr, stdout};
 use std::path::Path;
 use std::process::ExitCode;
 
-use crate::app::Remake;
+use crate::app::{Inspection, Remake};
 use crate::config::options::{OPTIONS, Spec};
 use crate::config::{
-    Checked, Command, Config, Finding, Learned, Mistakes, RawConfig, check, outlook, outlook_table, schema,
+    Checked, Command, Finding, Learned, Mistakes, RawConfig, check, outlook, outlook_table, schema,
 };
 
-pub use args::{Request, parse};
+pub use args::{CheckForm, Request, parse};
 pub use control::{Ask, What};
 pub use manifest::Wanted;
 
@@ -32,12 +32,7 @@ pub fn main() -> ExitCode {
         Ok(Request::Schema) => print(&schema()),
         Ok(Request::Run(command, flags)) => run(command, flags),
         Ok(Request::Manifest(wanted, flags)) => manifest(&wanted, flags),
-        Ok(Request::Check(flags)) => {
-            match words(Command::Manager, flags).and_then(|words| words.read(&Learned::default())) {
-                Ok(Checked { config, warnings, notes }) => print(&report(&config, &warnings, &notes)),
-                Err(mistakes) => complain(&mistakes),
-            }
-        }
+        Ok(Request::Check(flags, form)) => inspect(flags, form),
         Ok(Request::Ask(ask)) => match control::ask(&ask, socket_variable().as_deref()) {
             Ok(text) => print(&text),
             Err(text) => {
@@ -140,13 +135,23 @@ impl Words {
     }
 }
 
-/// What `check` prints where there is no mistake.
-fn report(config: &Config, warnings: &[Finding], notes: &[Finding]) -> String {
-    let mut text: String = warnings.iter().map(|warning| format!("warning: {warning}\n")).collect();
-    notes.iter().for_each(|note| text.push_str(&format!("note: {note}\n")));
-    let count = if warnings.len() == 1 { "1 warning".to_owned() } else { format!("{} warnings", warnings.len()) };
-    text.push_str(&format!("no mistake, {count}; nothing was started\n\n{}", outlook_table(&outlook(config))));
-    text
+/// `check`: what it finds, and where the words are a configuration, what happens when.
+fn inspect(flags: Vec<(&'static Spec, String)>, form: CheckForm) -> ExitCode {
+    let (inspection, more) = match words(Command::Manager, flags).and_then(|words| words.read(&Learned::default())) {
+        Ok(Checked { config, warnings, notes }) => {
+            let words = Inspection::of_words(&warnings, &notes);
+            let inspection = if form.offline { words } else { words.look(&config) };
+            (inspection, format!("\n{}", outlook_table(&outlook(&config))))
+        }
+        Err(mistakes) if !form.json => return complain(&mistakes),
+        Err(mistakes) => (Inspection::of_mistakes(&mistakes), String::new()),
+    };
+    let text = match form {
+        CheckForm { json: true, .. } => inspection.json(),
+        CheckForm { fix_hints: true, .. } => inspection.table() + &more + &inspection.hints(),
+        CheckForm { .. } => inspection.table() + &more,
+    };
+    if print(&text) == ExitCode::SUCCESS { ExitCode::from(inspection.code()) } else { ExitCode::FAILURE }
 }
 
 fn complain(mistakes: &Mistakes) -> ExitCode {

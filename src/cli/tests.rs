@@ -11,7 +11,7 @@ fn words(line: &str) -> Words {
         Request::Run(command, flags) => {
             (Some(command), flags.into_iter().map(|(spec, text)| (spec.flag, text)).collect())
         }
-        Request::Check(flags) => (None, flags.into_iter().map(|(spec, text)| (spec.flag, text)).collect()),
+        Request::Check(flags, _) => (None, flags.into_iter().map(|(spec, text)| (spec.flag, text)).collect()),
         Request::Print(_) | Request::Version | Request::Schema | Request::Ask(_) | Request::Manifest(..) => {
             (None, vec![])
         }
@@ -180,20 +180,14 @@ fn facts_of_a_password_file() {
 }
 
 #[test]
-fn the_report_of_a_check_ends_with_what_happens_when() {
-    let flags = [("bgp", "true"), ("controlplane", "true"), ("address", "10.88.0.40"), ("bgppeers", "10.0.0.1:65001")];
-    let flags =
-        flags.map(|(flag, text)| (OPTIONS.iter().find(|spec| spec.flag == flag).copied().unwrap(), text.to_owned()));
-    let facts = crate::config::Facts { host_name: Some("n1".to_owned()), ..Default::default() };
-    let Checked { config, .. } = check(&RawConfig::new(flags, []), Command::Manager, &facts).unwrap();
-    let table = outlook_table(&outlook(&config));
-    let warning = Finding { subject: "--x (y)".to_owned(), text: "odd".to_owned() };
-    let note = Finding { subject: "z".to_owned(), text: "idle".to_owned() };
-    assert_eq!(
-        report(&config, &[warning], &[note]),
-        format!("warning: --x (y): odd\nnote: z: idle\nno mistake, 1 warning; nothing was started\n\n{table}")
-    );
-    assert_eq!(report(&config, &[], &[]), format!("no mistake, 0 warnings; nothing was started\n\n{table}"));
+fn a_check_is_printed_in_four_forms() {
+    let form = |line: &str| match parse(std::iter::once("vipcast").chain(line.split(' ')).map(OsString::from)) {
+        Ok(Request::Check(_, CheckForm { json, fix_hints, offline })) => Some((json, fix_hints, offline)),
+        Ok(_) | Err(_) => None,
+    };
+    let lines = ["check --bgp", "check --json", "check --fix-hints", "check --offline --bgp", "manager --json"];
+    let expected = [Some((false, false, false)), Some((true, false, false)), Some((false, true, false))];
+    assert_eq!(lines.map(form), [expected[0], expected[1], expected[2], Some((false, false, true)), None]);
 }
 
 #[test]

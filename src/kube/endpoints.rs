@@ -13,7 +13,7 @@ use tokio::sync::{Notify, watch};
 use super::credentials::{self, Credentials};
 use super::fault::chain;
 use super::rights;
-use super::route::Route;
+use super::route::{Route, is_ready};
 
 /// How often the list is made anew without a reason.
 const REFRESH: Duration = Duration::from_secs(60);
@@ -74,6 +74,23 @@ impl Nudge {
     pub(super) fn ask(&self) {
         self.0.notify_one();
     }
+}
+
+impl Endpoint {
+    /// Whether this server says that it is ready, within `limit`.
+    pub async fn is_ready(&self, limit: Duration) -> bool {
+        is_ready(self.client.clone(), limit).await
+    }
+}
+
+/// The list as it would be at first, without what an API server says.
+///
+/// # Errors
+/// What is wrong with the credentials.
+pub async fn endpoints_now(settings: Settings) -> Result<Vec<Endpoint>, String> {
+    let (endpoints, mut keeper) = Endpoints::new(settings);
+    keeper.publish().await?;
+    Ok(endpoints.list.borrow().to_vec())
 }
 
 impl Endpoints {

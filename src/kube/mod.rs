@@ -14,11 +14,13 @@ mod https;
 pub(crate) mod mock;
 pub mod rights;
 mod route;
+mod validity;
 
 pub use asker::{Asker, Question, Trouble};
 pub use credentials::CredentialsError;
-pub use endpoints::{Endpoint, Endpoints, Keeper, Settings};
+pub use endpoints::{Endpoint, Endpoints, Keeper, Settings, endpoints_now};
 pub use fault::{CallError, Refusal};
 pub use follow::{Follow, Scope, Seen, Select};
 pub use https::{Https, HttpsAnswer, HttpsError, HttpsRequest};
 pub use route::Route;
+pub use validity::{Validity, validity};

@@ -161,7 +161,7 @@ async fn ready_instead(others: Vec<Endpoint>, patience: Duration) -> Endpoint {
 }
 
 /// Whether the server says it is ready.
-async fn is_ready(client: Client, limit: Duration) -> bool {
+pub(super) async fn is_ready(client: Client, limit: Duration) -> bool {
     let Ok(request) = http::Request::get("/readyz").body(Vec::new()) else { return false };
     matches!(tokio::time::timeout(limit, client.request_text(request)).await, Ok(Ok(_)))
 }

@@ -33,25 +33,29 @@ const HOLD: u16 = 12;
 fn check(site: &mut Site) -> Result<()> {
     let node = site.node(1)?.clone();
     let good = || {
-        let modes = ["bgp", "controlplane", "leaderElection"].into_iter().fold(Spec::manager(), Spec::switch).check();
+        let modes = ["bgp", "controlplane", "leaderElection"]
+            .into_iter()
+            .fold(Spec::manager(), Spec::switch)
+            .check()
+            .switch("offline");
         modes.flag("address", VIP).flag("interface", "lo").flag("nodeName", "n1").flag("bgppeers", "10.77.0.1:65001")
     };
     let cases = [
-        (good(), 0, "no mistake, 0 warnings; nothing was started"),
+        (good(), 0, "no mistake, no warning"),
         (good().flag("leaseRenewDuration", 5), 1, "5 s is not shorter than the 5 s of --leaseDuration"),
         (
             good().flag("bgpHoldTimer", 90),
-            0,
+            2,
             "10.77.0.1:179: an uplink that dies silently is noticed after 90 s, by the hold time of 90 s, though the lease of \
              5 s would move sooner: worst case 91.6 s of silence",
         ),
         (
             good().flag("bgpHoldTimer", 9).flag("bgpPeerOptions", "*;bfd;bfd-tx=1000;bfd-multiplier=100"),
-            0,
+            2,
             "10.77.0.1:179: BFD notices a dead path after 100 s (100 x 1 s), no sooner than the 9 s",
         ),
-        (good().flag("bgpHoldTimer", 9).flag("bgpKeepAliveInterval", 6), 0, "6 s is more than a third of the 9 s"),
-        (good().switch("bgpStandby"), 0, "without BFD this router turns to a standby only when it notices"),
+        (good().flag("bgpHoldTimer", 9).flag("bgpKeepAliveInterval", 6), 2, "6 s is more than a third of the 9 s"),
+        (good().switch("bgpStandby"), 2, "without BFD this router turns to a standby only when it notices"),
     ];
     let before = node.addresses("lo")?;
     for (spec, code, words) in cases {
@@ -61,7 +65,7 @@ fn check(site: &mut Site) -> Result<()> {
         ensure!(status.code() == Some(code), "{:?} ended with {status}:\n{said}", spec.words());
         ensure!(said.contains(words), "{:?} said\n{said}\nwithout {words:?}", spec.words());
         let table = said.contains("what happens when");
-        ensure!(table == (code == 0), "{:?} said\n{said}", spec.words());
+        ensure!(table == (code != 1), "{:?} said\n{said}", spec.words());
     }
     ensure!(node.addresses("lo")? == before, "an address was bound");
     Ok(())

@@ -25,6 +25,7 @@ mod handover;
 mod hard;
 mod health;
 mod incoming;
+mod inspection;
 mod isolation;
 mod leaving;
 mod lifecycle;
@@ -503,6 +504,7 @@ fn all() -> impl Iterator<Item = &'static Scenario> {
         .chain(bootstrap::BOOTSTRAP)
         .chain(manifests::MANIFESTS)
         .chain(words::WORDS)
+        .chain(inspection::INSPECTION)
         .chain([&forms::FORMS, &alone::ALONE])
         .chain(metal::METAL)
 }
