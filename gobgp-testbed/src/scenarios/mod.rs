@@ -32,6 +32,7 @@ mod lifecycle;
 mod manifests;
 mod md5;
 mod metal;
+mod migration;
 mod nexthops;
 mod onlookers;
 mod pair;
@@ -505,6 +506,7 @@ fn all() -> impl Iterator<Item = &'static Scenario> {
         .chain(manifests::MANIFESTS)
         .chain(words::WORDS)
         .chain(inspection::INSPECTION)
+        .chain(migration::MIGRATION)
         .chain([&forms::FORMS, &alone::ALONE])
         .chain(metal::METAL)
 }

@@ -83,6 +83,9 @@ fn timing(r: &mut Reader<'_>, duration: u64, renew: u64, retry: u64) -> bool {
     good
 }
 
+/// What kube-vip's Leases of Services begin with.
+const OF_SERVICES: &str = "kubevip-";
+
 /// Namespace and name, by kube-vip's rules: `namespace/name`, else the service account's namespace, else the option.
 fn name(r: &mut Reader<'_>) -> Option<(String, String)> {
     let text = r.text(&LEASE_NAME)?;
@@ -90,6 +93,13 @@ fn name(r: &mut Reader<'_>) -> Option<(String, String)> {
         Some((namespace, name)) => (namespace, name),
         None => (namespace(r)?, text),
     };
+    if name.starts_with(OF_SERVICES) {
+        let wrong = format!(
+            "{text:?} is the name of a Service's lease in kube-vip; expected one that does not begin with {OF_SERVICES:?}"
+        );
+        r.mistake(&LEASE_NAME, wrong);
+        return None;
+    }
     if is_dns_label(namespace) && is_dns_subdomain(name) {
         return Some((namespace.to_owned(), name.to_owned()));
     }

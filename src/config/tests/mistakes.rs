@@ -202,6 +202,10 @@ const WRONG: &[Case] = &[
         "--leaseRetry (vip_retryperiod): \"0\" is not a number of seconds; expected 1 to 2147483647",
     ),
     (
+        &[("leaderElection", "1"), ("leaseName", "kubevip-web")],
+        "--leaseName (vip_leasename): \"kubevip-web\" is the name of a Service's lease in kube-vip; expected one that does not begin with \"kubevip-\"",
+    ),
+    (
         &[("leaderElection", "1"), ("leaseName", "a/b/c")],
         "--leaseName (vip_leasename): \"a/b/c\" is not the name of a lease; expected lower-case letters, digits and \"-\"",
     ),
