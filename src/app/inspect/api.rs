@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::api::Api;
+use tokio::sync::watch;
 
 use super::host::is_root;
 use super::{Check, Verdict};
@@ -26,7 +27,7 @@ pub(super) async fn look(config: &Config) -> Vec<Check> {
     let settings = Settings {
         kubeconfig: config.kubeconfig.clone(),
         api_port: config.api_port,
-        vips: config.vips.iter().map(|vip| vip.address()).collect(),
+        vips: watch::channel(config.vips.iter().map(|vip| vip.address()).collect()).1,
         call_limit: LIMIT,
         leases_in: namespace,
     };
