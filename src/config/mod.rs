@@ -38,6 +38,7 @@ pub use peer::{asn, password_rules};
 pub use provided::{Learned, Provided, ProvidedPeer, ProviderConfig};
 pub use raw::{Given, Origin, RawConfig};
 pub use reference::reference;
+#[cfg(feature = "daemon")]
 pub(crate) use scalar::go_bool;
 pub use types::{
     BfdConfig, BgpConfig, Config, Connect, Hops, LeaseConfig, LogConfig, LogFormat, LogLevel, PeerConfig, PeerHost,

@@ -2,6 +2,7 @@
 //!
 //! `answers` and `fault` are pure: what an answer means, and what a refusal; [`Metal`] asks.
 
+#[cfg_attr(not(feature = "daemon"), expect(dead_code, reason = "who asks is in the shell"))]
 mod answers;
 #[cfg(feature = "daemon")]
 mod client;
