@@ -156,8 +156,8 @@ impl World {
             _ => self.now,
         };
         it.informed = Some((record.spec.clone(), first));
-        // What the watch brings may have to be read again before it is believed.
-        let is_clear = self.judge.object_fault.is_none();
+        // What the watch brings may have to be read again before it is believed, and answers may be late or lost.
+        let is_clear = self.judge.object_fault.is_none() && self.now >= it.api.storm_until;
         if is_clear && self.now > first + LAG + millis(lease.retry_period) * 2 {
             return;
         }
