@@ -8,7 +8,8 @@ const INTRO: &str = r#"
 
 `--config-file PATH` (`config_file`, and `-c` or `--config` as the old `start` had it) names a file in YAML or JSON; one that
 ends in `.json` is to be strict JSON. **A variable counts before a flag, a flag before the file, and the file before the
-default**, option by option, and a warning names both where they differ. (In kube-vip a flag's default hides the file's
+default**, option by option, and a warning names both where they differ. Only under `start` the file counts before flags, as it did
+in kube-vip since v0.1.5; variables count before both. (In kube-vip a flag's default hides the file's
 value, and most keys have no effect; here every key counts.) The peers of a file are one list: a list in `bgp_peers` or
 `--bgppeers` takes its place, `--bgpPeerOptions` and `--vipOptions` are laid over what the file says for single peers and
 virtual IPs, and the peer of `--peerAddress` is one more.
