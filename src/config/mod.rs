@@ -34,6 +34,7 @@ pub use health::{HealthConfig, HealthTarget};
 pub use metal::{MetalConfig, MetalDevice, MetalProject};
 pub use outlook::{Failure, Outage, Prospect, ROUTER_SLACK, outlook, outlook_table};
 pub use password::{FilePassword, password_files};
+pub(crate) use peer::before_colon;
 pub use peer::{asn, password_rules};
 pub use provided::{Learned, Provided, ProvidedPeer, ProviderConfig};
 pub use raw::{Given, Origin, RawConfig};

@@ -187,6 +187,15 @@ pub fn asn(text: &str) -> Result<u32, &'static str> {
     }
 }
 
+/// A wrong value for a message. Behind its first colon there may be a password: it may be a peer as
+/// `host:AS:password`.
+pub(crate) fn before_colon(text: &str) -> String {
+    match text.split_once(':') {
+        Some((head, _)) => format!("{head:?} and more (not shown)"),
+        None => format!("{text:?}"),
+    }
+}
+
 fn multihop(text: &str, quote: &Quote) -> Result<bool, String> {
     if text.is_empty() {
         return Ok(false);

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use secrecy::SecretString;
 
 use super::base64;
-use crate::config::{FilePassword, Provided, ProvidedPeer, asn};
+use crate::config::{FilePassword, Provided, ProvidedPeer, asn, before_colon};
 
 /// The last parts of the keys.
 const NODE_ASN: &str = "node-asn";
@@ -99,7 +99,7 @@ impl<'a> Reader<'a> {
             let (one, said) = first;
             let differ = match field {
                 BGP_PASS => format!("{one} and {key} differ"),
-                _ => format!("{one} is {said:?} and {key} is {value:?}"),
+                _ => format!("{one} is {} and {key} is {}", before_colon(said), before_colon(value)),
             };
             self.mistake(format!("{differ}; they mean the same, give one of them"));
         }
@@ -111,7 +111,7 @@ impl<'a> Reader<'a> {
     }
 
     fn asn(&mut self, (key, value): (&str, &str)) -> Option<u32> {
-        asn(value).map_err(|why| self.mistake(format!("{key}: AS number {value:?} {why}"))).ok()
+        asn(value).map_err(|why| self.mistake(format!("{key}: AS number {} {why}", before_colon(value)))).ok()
     }
 
     /// This node's AS number: one, wherever it stands.
@@ -140,13 +140,21 @@ impl<'a> Reader<'a> {
     /// The source that an index says itself.
     fn source(&mut self, index: u32) -> Option<IpAddr> {
         let (key, value) = self.scalar(index, SRC_IP)?;
-        self.address(key, value, "one of this node's own")
-    }
-
-    fn address(&mut self, key: &str, value: &str, expected: &str) -> Option<IpAddr> {
         let address = value.parse().ok();
         if address.is_none() {
-            self.mistake(format!("{key}: {value:?} is not an IP address; expected {expected}"));
+            let said = before_colon(value);
+            self.mistake(format!("{key}: {said} is not an IP address; expected one of this node's own"));
+        }
+        address
+    }
+
+    /// A peer's address, the member of a list. It is not shown: what stands there instead may be `host:AS:password`, and
+    /// a comma in the password makes two members of it.
+    fn router(&mut self, key: &str, number: usize, value: &str) -> Option<IpAddr> {
+        let address = value.parse().ok();
+        if address.is_none() {
+            let text = format!("{key}: address {number} (not shown) is not an IP address; expected a router's");
+            self.mistake(text);
         }
         address
     }
@@ -189,8 +197,9 @@ impl<'a> Reader<'a> {
         let source_ip = if index == 0 { None } else { self.source(index).filter(|own| Some(*own) != source) };
         let mut peers = Vec::new();
         for (key, list) in self.given.get(&(index, PEER_IP)).cloned().unwrap_or_default() {
-            for text in list.split(',').map(str::trim).filter(|text| !text.is_empty()) {
-                let Some(address) = self.address(key, text, "a router's") else { continue };
+            let members = list.split(',').map(str::trim).filter(|text| !text.is_empty());
+            for (number, text) in (1..).zip(members) {
+                let Some(address) = self.router(key, number, text) else { continue };
                 let (password, label) = (password.clone(), format!("peer {address} ({key})"));
                 let asn = asn.unwrap_or_default();
                 peers.push(ProvidedPeer { address, asn, password, multihop, source_ip, label });
@@ -209,7 +218,7 @@ impl<'a> Reader<'a> {
 
     fn multihop(&mut self, key: &str, text: &str) -> bool {
         if !matches!(text, "true" | "false") {
-            self.mistake(format!("{key}: {text:?} is neither \"true\" nor \"false\""));
+            self.mistake(format!("{key}: {} is neither \"true\" nor \"false\"", before_colon(text)));
         }
         text == "true"
     }

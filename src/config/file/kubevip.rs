@@ -15,7 +15,7 @@ use crate::config::bfd;
 use crate::config::items::{NEAR, distance};
 use crate::config::mpbgp::{MpBgp, Wrong};
 use crate::config::options::{Kind, LEADER_ELECTION, OPTIONS, PEER_ADDRESS, Spec};
-use crate::config::peer::{BGP_PORT, asn, parse_address, password_rules};
+use crate::config::peer::{BGP_PORT, asn, before_colon, parse_address, password_rules};
 use crate::config::scalar::{decimal, go_bool, is_interface_name};
 use keys::{Key, Means, PEER, TOP};
 
@@ -251,7 +251,8 @@ impl PeerReader<'_> {
     fn asn(&mut self, host: Option<&PeerHost>) -> Option<u32> {
         match (scalar(self.node, "as").filter(|(text, _)| *text != "0"), host) {
             (Some((text, node)), _) => {
-                asn(text).map_err(|why| self.words.mistake(&self.place(node), format!("AS number {text:?} {why}"))).ok()
+                let said = before_colon(text);
+                asn(text).map_err(|why| self.words.mistake(&self.place(node), format!("AS number {said} {why}"))).ok()
             }
             (None, Some(PeerHost::Address(_))) => {
                 self.words.mistake(&self.place(self.node), "has no as; expected the peer's AS number, 1 to 4294967295");

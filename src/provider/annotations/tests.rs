@@ -167,8 +167,8 @@ fn all_that_is_wrong_is_said_at_once_and_no_password() {
             "x.io/bgp-pass and x.io/bgp-peers-0-bgp-pass differ; they mean the same, give one of them",
             base64,
             "x.io/peer-multi-hop: \"True\" is neither \"true\" nor \"false\"",
-            "x.io/peer-ip: \"router\" is not an IP address; expected a router's",
-            "x.io/peer-ip: \"fe80::1%eth0\" is not an IP address; expected a router's",
+            "x.io/peer-ip: address 2 (not shown) is not an IP address; expected a router's",
+            "x.io/peer-ip: address 3 (not shown) is not an IP address; expected a router's",
             "x.io/bgp-peers-1-peer-asn: AS number \"x\" is not one; expected 1 to 4294967295, in plain decimal",
             "x.io/bgp-peers-1-bgp-pass: the password has a NUL byte in it",
             "x.io/bgp-peers-1-src-ip: \"n1\" is not an IP address; expected one of this node's own",
@@ -177,6 +177,34 @@ fn all_that_is_wrong_is_said_at_once_and_no_password() {
     assert_eq!(wrong(&[("x.io/bgp-pass", "hunter2")]), [base64]);
     let long = "x.io/bgp-pass: the password has 81 bytes; TCP-MD5 takes 80 at most";
     assert_eq!(wrong(&[("x.io/bgp-pass", "eHh4".repeat(27).leak())]), [long]);
+}
+
+/// A peer as the variable has it, in the place of what the annotation is for.
+#[test]
+fn a_password_in_the_wrong_annotation_is_not_shown() {
+    let peer = "10.0.0.1:65001:hun,ter2";
+    let said = wrong(&[
+        ("x.io/node-asn", "65010:hunter2"),
+        ("x.io/src-ip", peer),
+        ("x.io/bgp-peers-0-src-ip", "10.0.0.12:hunter2"),
+        ("x.io/peer-asn", "65001:hunter2"),
+        ("x.io/peer-ip", peer),
+        ("x.io/peer-multi-hop", "true:hunter2"),
+    ]);
+    assert_eq!(
+        said,
+        [
+            "x.io/node-asn: AS number \"65010\" and more (not shown) is not one; expected 1 to 4294967295, in plain decimal",
+            "x.io/bgp-peers-0-src-ip is \"10.0.0.12\" and more (not shown) and x.io/src-ip is \"10.0.0.1\" and more (not \
+             shown); they mean the same, give one of them",
+            "x.io/bgp-peers-0-src-ip: \"10.0.0.12\" and more (not shown) is not an IP address; expected one of this node's \
+             own",
+            "x.io/peer-asn: AS number \"65001\" and more (not shown) is not one; expected 1 to 4294967295, in plain decimal",
+            "x.io/peer-multi-hop: \"true\" and more (not shown) is neither \"true\" nor \"false\"",
+            "x.io/peer-ip: address 1 (not shown) is not an IP address; expected a router's",
+            "x.io/peer-ip: address 2 (not shown) is not an IP address; expected a router's",
+        ]
+    );
 }
 
 proptest::proptest! {
