@@ -33,6 +33,8 @@ know is ignored with a warning that names its place.
   with this file announces. A warning says so.
 - `remotePeers` without BGP, election and `singleNode` ask for raft, which is refused: each node would announce for itself.
 - `loadBalancers` are ignored: vipcast forwards nothing.
+- A number 0 says nothing, as in kube-vip, where `sample config` printed one for whatever was not set: `holdTime: 0` is the
+  default hold time. No hold time at all is `--bgpHoldTimer 0`, or our own form's `holdTimeSeconds: 0`.
 - Passwords of `bgpConfig.peers` may hold any character, commas and colons too; `port` is used.
 
 ### Our form

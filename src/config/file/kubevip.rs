@@ -104,6 +104,7 @@ fn spec(name: &str) -> Option<&'static Spec> {
 fn option(spec: &'static Spec, value: &Node, file: &Source, words: &mut FileWords) {
     let place = file.place(value);
     match &value.value {
+        Value::Scalar { text, quoted } if !quoted && is_unsaid(spec, text) => {}
         Value::Scalar { text, quoted } => words.set(spec, word(spec, text, *quoted), place),
         Value::List(items) if spec.kind.is_list() => {
             for item in items {
@@ -118,6 +119,12 @@ fn option(spec: &'static Spec, value: &Node, file: &Source, words: &mut FileWord
         Value::Map(_) => words.mistake(&place, "is a mapping; expected one value"),
         Value::Null => {}
     }
+}
+
+/// Whether it is the zero that Go has where nothing is said: `sample config` prints all of its numbers. Level 0 of the
+/// log is the default too.
+fn is_unsaid(spec: &Spec, text: &str) -> bool {
+    text == "0" && matches!(spec.value, "PORT" | "AS" | "SECONDS" | "CHECKS" | "NUMBER")
 }
 
 /// The words that YAML 1.1, which kube-vip's library reads, takes for booleans where they stand in no quotes.
@@ -158,13 +165,15 @@ fn name_of_raft(key: &Key) -> &'static str {
 
 /// Raft's peers, `id:address:port`, as the variables of that time had them.
 fn raft_peers(variable: &str, value: &Node, file: &Source, words: &mut FileWords) {
-    let items = if value.items().is_empty() { std::slice::from_ref(value) } else { value.items() };
+    let items = if let Value::List(items) = &value.value { items } else { std::slice::from_ref(value) };
     let text = |item: &Node| match &item.value {
         Value::Scalar { text, .. } => text.clone(),
         _ => ["id", "address", "port"].map(|key| scalar(item, key).map_or("", |(text, _)| text)).join(":"),
     };
-    let all: Vec<String> = items.iter().map(text).collect();
+    // A peer without name and address is what Go has where there is none.
+    let all: Vec<String> = items.iter().map(text).filter(|text| !matches!(text.as_str(), "" | "::" | "::0")).collect();
     match spec(variable) {
+        _ if all.is_empty() => {}
         Some(spec) => words.set(spec, all.join(","), file.place(value)),
         None => words.warn(&file.place(value), "is ignored: there is no raft among listed peers"),
     }

@@ -85,6 +85,39 @@ fn the_0_3_releases_and_todays() {
     assert_eq!((config.bgp.hold_time, config.log.level), (Duration::from_secs(9), LogLevel::Debug));
 }
 
+/// `sample config` since 0.1.5 prints the whole of Go's structures: a zero, an empty text and null are nothing said.
+#[test]
+fn zeros_of_go_say_nothing() {
+    let zeros = "LocalPeer: {ID: '', Address: '', Port: 0}\nRemotePeers: []\nPort: 0\nLBPort: 0\nVIPCIDR: ''\nNamespace: ''\n\
+                 LeaseName: ''\nLeaseDuration: 0\nRenewDeadline: 0\nRetryPeriod: 0\nRoutingTableID: 0\nLogging: 0\n\
+                 HealthCheckPort: 0\nLoadBalancers: null\nEtcd: {CAFile: '', Endpoints: null}\nBGPPeers: null\n\
+                 BGPPeerConfig: {Address: '', Port: 0, AS: 0, Password: '', MultiHop: false}\n\
+                 HealthCheck: {Address: '', PeriodSeconds: 0, TimeoutSeconds: 0, FailureThreshold: 0, CAPath: ''}\n\
+                 BGPConfig: {AS: 0, RouterID: '', SourceIP: '', SourceIF: '', HoldTime: 0, KeepaliveInterval: 0, Peers: \
+                 [{Address: 10.0.0.1, AS: 65001}], Zebra: {Enabled: false, URL: '', Version: 0, SoftwareName: ''}}\n";
+    let plain = "BGPConfig: {Peers: [{Address: 10.0.0.1, AS: 65001}]}\n";
+    let read = |more: &str| {
+        let text = format!("EnableBGP: true\nEnableLeaderElection: true\nVIP: 10.88.0.40\nInterface: eth0\n{more}");
+        let (mut config, warnings) = good("/f.yaml", &text);
+        let peers = peers(&config);
+        config.bgp.peers.clear();
+        (format!("{config:?}"), peers, warnings.into_iter().filter(|line| line.contains("/f.yaml")).collect::<Vec<_>>())
+    };
+    assert_eq!(read(zeros), read(plain));
+    assert_eq!(read(zeros).2, Vec::<String>::new());
+    // In quotes Go would take it for text.
+    let quoted =
+        "EnableBGP: true\nVIP: 10.88.0.40\nBGPConfig: {AS: '0', Peers: [{Address: 10.0.0.1, AS: '65001:GGGG'}]}\n";
+    assert_eq!(
+        wrong("/f.yaml", quoted),
+        [
+            "/f.yaml:3:54 BGPConfig.Peers[0].AS: AS number \"65001\" and more (not shown) is not one; expected 1 to 4294967295, \
+             in plain decimal",
+            "/f.yaml:3:17 BGPConfig.AS: AS number \"0\" is reserved (RFC 7607); expected 1 to 4294967295",
+        ]
+    );
+}
+
 #[test]
 fn what_kube_vip_drops_is_said() {
     let text = format!(
