@@ -163,10 +163,10 @@ impl Listener {
     }
 
     /// Listens where the peers of another configuration are to dial us, and no more where only former ones were; keys
-    /// come and go with the peers. Connections that were accepted are not touched.
+    /// come and go with the peers. Connections that were accepted are not touched. `before` has the passwords of now.
     ///
     /// # Errors
-    /// The first thing that is wrong: it listens where it did.
+    /// The first thing that is wrong: it listens where it did, with the keys that were there.
     pub(super) async fn reshape(&mut self, before: &SpeakerConfig, after: &SpeakerConfig) -> Result<(), Error> {
         let (former, wanted) = (places(before)?, places(after)?);
         let new: Vec<SocketAddr> = wanted.keys().filter(|at| !former.contains_key(at)).copied().collect();
@@ -179,11 +179,14 @@ impl Listener {
             .filter_map(|at| Some((at, wanted.get(at)?)))
             .map(|(at, peers)| Ok((*at, listen(*at, peers)?)))
             .collect();
-        let result = bound.and_then(|bound| self.take_in(bound, former_keys(before), &wanted));
+        let result = bound.and_then(|bound| self.take_in(bound, keyed(before), &wanted));
         match &result {
             Ok(()) => self.close(&gone).await,
             Err(_) => {
                 self.close(&new).await;
+                if let Err(error) = self.set_keys(&former, &keyed(after)) {
+                    tracing::error!(%error, "failed to set the former passwords again where peers dial us");
+                }
                 self.listen_again(&in_the_way, &former);
             }
         }
@@ -198,21 +201,27 @@ impl Listener {
         former: BTreeSet<IpAddr>,
         wanted: &Places<'_>,
     ) -> Result<(), Error> {
-        for (at, peers) in wanted {
-            let sockets = lock(&self.sockets);
+        self.set_keys(wanted, &former)?;
+        lock(&self.sockets).extend(bound);
+        self.accept().map_err(Error::Accept)
+    }
+
+    /// Has the sockets at these places know the keys of their peers, and no more those of the others.
+    fn set_keys(&self, places: &Places<'_>, others: &BTreeSet<IpAddr>) -> Result<(), Error> {
+        let sockets = lock(&self.sockets);
+        for (at, peers) in places {
             let Some(socket) = sockets.get(at) else { continue };
             peers.iter().try_for_each(|peer| set_key(socket, peer))?;
-            let keyed = |address: &IpAddr| {
+            let is_keyed = |address: &IpAddr| {
                 let host = PeerHost::Address(*address);
                 peers.iter().any(|peer| peer.host == host && peer.password.is_some())
             };
-            for address in former.iter().filter(|address| address.is_ipv4() == at.is_ipv4() && !keyed(address)) {
+            for address in others.iter().filter(|address| address.is_ipv4() == at.is_ipv4() && !is_keyed(address)) {
                 // Not every socket has each of them.
                 let _ = sockopt::remove_md5_key(socket, *address);
             }
         }
-        lock(&self.sockets).extend(bound);
-        self.accept().map_err(Error::Accept)
+        Ok(())
     }
 
     async fn close(&mut self, places: &[SocketAddr]) {
@@ -255,6 +264,8 @@ fn places(config: &SpeakerConfig) -> Result<Places<'_>, Error> {
         if let Some(twin) = twin {
             return Err(Error::SameHost { one: twin.key(), other: peer.key() });
         }
+        // Before any socket is touched.
+        key_of(peer)?;
     }
     let mut places = Places::new();
     for is_v4 in [true, false] {
@@ -267,7 +278,7 @@ fn places(config: &SpeakerConfig) -> Result<Places<'_>, Error> {
 }
 
 /// The addresses that have a key where we listen.
-fn former_keys(config: &SpeakerConfig) -> BTreeSet<IpAddr> {
+fn keyed(config: &SpeakerConfig) -> BTreeSet<IpAddr> {
     let keyed = config.peers.iter().filter(|peer| peer.is_awaited() && peer.password.is_some());
     keyed.filter_map(|peer| if let PeerHost::Address(address) = peer.host { Some(address) } else { None }).collect()
 }
@@ -351,14 +362,21 @@ fn listen(at: SocketAddr, peers: &[&PeerSettings]) -> Result<Socket, Error> {
     Ok(socket)
 }
 
-fn set_key(socket: &Socket, peer: &PeerSettings) -> Result<(), Error> {
-    let (Some(password), key) = (&peer.password, peer.key()) else { return Ok(()) };
+/// The address and the password of a peer that has one.
+fn key_of(peer: &PeerSettings) -> Result<Option<(IpAddr, &SecretString)>, Error> {
+    let (Some(password), key) = (&peer.password, peer.key()) else { return Ok(None) };
     let PeerHost::Address(address) = peer.host else { return Err(Error::AwaitedUnnumbered(key)) };
     let length = password.expose_secret().len();
     if !(1..=sockopt::LONGEST_KEY).contains(&length) {
         return Err(Error::PasswordLength { peer: key, length });
     }
-    sockopt::set_md5_key(socket, address, password).map_err(|source| Error::Md5Refused { peer: key, source })
+    Ok(Some((address, password)))
+}
+
+fn set_key(socket: &Socket, peer: &PeerSettings) -> Result<(), Error> {
+    let Some((address, password)) = key_of(peer)? else { return Ok(()) };
+    let refused = |source| Error::Md5Refused { peer: peer.key(), source };
+    sockopt::set_md5_key(socket, address, password).map_err(refused)
 }
 
 async fn accept(listener: TcpListener, doors: watch::Receiver<Doors>) {

@@ -118,9 +118,7 @@ impl Crew {
 
     /// The settings with the password of now: it may have changed since the configuration was made.
     fn with_password(&self, settings: &PeerSettings) -> PeerSettings {
-        let passwords = self.passwords.borrow();
-        let password = settings.password.as_ref().map(|given| passwords.get(&settings.key()).unwrap_or(given).clone());
-        PeerSettings { password, ..settings.clone() }
+        with_password(settings.clone(), &self.passwords.borrow())
     }
 
     /// A peer that is not dialled yet. `incoming`: the connections that already wait for it.
@@ -255,7 +253,10 @@ impl Crew {
         let prepared: Result<Vec<(Member, Peer)>, Error> =
             after.peers.iter().filter(is_new).map(|peer| self.prepare(after, peer, None)).collect();
         let shaped = match &prepared {
-            Ok(_) => self.listener.reshape(before, after).await,
+            Ok(_) => {
+                let before = with_passwords(before.clone(), &self.passwords.borrow());
+                self.listener.reshape(&before, after).await
+            }
             Err(_) => Ok(()),
         };
         match (prepared, shaped) {
@@ -309,6 +310,18 @@ impl Member {
             is_news
         });
     }
+}
+
+fn with_password(settings: PeerSettings, passwords: &Passwords) -> PeerSettings {
+    let key = settings.key();
+    let password = settings.password.map(|given| passwords.get(&key).cloned().unwrap_or(given));
+    PeerSettings { password, ..settings }
+}
+
+/// A configuration with the passwords that its peers were given since.
+pub(super) fn with_passwords(config: SpeakerConfig, passwords: &Passwords) -> SpeakerConfig {
+    let peers = config.peers.into_iter().map(|peer| with_password(peer, passwords)).collect();
+    SpeakerConfig { peers, ..config }
 }
 
 fn unknown(peer: &PeerSettings) -> PeerStatus {

@@ -1,5 +1,7 @@
 //! Peers that come, go and change while the speaker runs.
 
+use std::net::{Ipv6Addr, SocketAddr};
+
 use super::*;
 use crate::bgp::settings::{Attributes, Connect};
 use crate::bgp::{Changes, Error};
@@ -161,6 +163,37 @@ fn a_change_that_is_wrong_changes_nothing() {
     assert_eq!(running.handle.config().borrow().peers.len(), 1);
     drop(script);
     running.stop("");
+}
+
+#[test]
+fn a_change_that_is_wrong_leaves_keys_as_they_are() {
+    let unused = listen();
+    let passive = |peer: PeerSettings| PeerSettings { connect: Connect::Passive, ..peer };
+    let awaited = passive(PeerSettings { password: Some("first".into()), ..settings(&unused) });
+    let of_v6 = passive(PeerSettings::new(PeerHost::Address(Ipv6Addr::LOCALHOST.into()), 179, Some(65000)));
+    let running = Running::start(vec![awaited.clone(), of_v6.clone()], routes(Until::Forever));
+    let dial = |password| Script::try_dial(Ipv4Addr::LOCALHOST, end_v4(&running), Some(password));
+    let script = dial("first").unwrap();
+    script.come_up();
+    running.handle.change_password(&awaited.key(), "now".into());
+    let deadline = clock::now() + AT_LAST;
+    while dial("now").is_err() {
+        assert!(clock::now() < deadline, "the new password is not taken");
+    }
+    let unnumbered = PeerSettings::new(PeerHost::Interface("lo".to_owned()), 179, Some(65000));
+    let unnumbered = passive(PeerSettings { password: Some("GG".into()), ..unnumbered });
+    let other = PeerSettings { password: Some("next".into()), ..awaited };
+    let error = running.set(vec![other, of_v6, unnumbered.clone()]).unwrap_err();
+    assert!(matches!(&error, Error::AwaitedUnnumbered(key) if *key == unnumbered.key()), "{error}");
+    assert!(dial("next").is_err());
+    dial("now").unwrap();
+    drop(script);
+    running.stop("");
+}
+
+fn end_v4(running: &Running) -> SocketAddr {
+    let end = running.handle.listens_at().into_iter().find(SocketAddr::is_ipv4).unwrap();
+    SocketAddr::new(Ipv4Addr::LOCALHOST.into(), end.port())
 }
 
 #[test]
