@@ -22,7 +22,7 @@ use tokio::sync::watch;
 
 use super::Error;
 use super::speaking;
-use crate::bgp::{Changes, PeerKey, SpeakerHandle};
+use crate::bgp::{Changes, PeerKey, SpeakerConfig, SpeakerHandle};
 use crate::clock::{Timer, now};
 use crate::config::{Checked, Config, Finding, Learned, Mistakes};
 use crate::net::Addresses;
@@ -257,7 +257,7 @@ impl Live {
         if let Err(why) = self.look_at_new_vips(&next).await {
             return self.refuse(cause, vec![why]);
         }
-        let changes = match self.tell_speaker(&next).await {
+        let changes = match self.ends.speaker.set_peers(self.settings(&next)).await {
             Ok(changes) => changes,
             Err(crate::bgp::Error::Ending) => return,
             Err(error) => return self.refuse(cause, vec![error.to_string()]),
@@ -296,7 +296,8 @@ impl Live {
         host.leftovers(&new).await.map(|_| ()).map_err(|error| error.to_string())
     }
 
-    async fn tell_speaker(&self, next: &Config) -> Result<Changes, crate::bgp::Error> {
+    /// What the speaker is to do: it avoids what is bound too.
+    fn settings(&self, next: &Config) -> SpeakerConfig {
         let mut settings = speaking::settings(next, next.bgp.router_id.unwrap_or(self.router_id));
         let bound: Vec<IpAddr> = self.ends.bound.borrow().iter().map(|vip| vip.address()).collect();
         for peer in &mut settings.peers {
@@ -304,18 +305,23 @@ impl Live {
             let more: Vec<IpAddr> = more.copied().collect();
             peer.avoid_source.extend(more);
         }
-        self.ends.speaker.set_peers(settings).await
+        settings
     }
 
-    /// Former VIPs that are unbound are addresses like any other.
+    /// Former VIPs that are unbound are addresses like any other. Passwords are left as they are: those of files may be
+    /// newer than the configuration.
     async fn let_go(&mut self) {
         let bound = self.ends.bound.borrow_and_update().clone();
         self.former.retain(|vip| bound.contains(vip));
-        if self.former.is_empty()
-            && let Err(error) = self.tell_speaker(&self.running).await
-        {
+        if !self.former.is_empty() {
+            return;
+        }
+        let settings = self.ends.speaker.with_passwords_of_now(self.settings(&self.running));
+        if let Err(error) = self.ends.speaker.set_peers(settings).await {
             tracing::debug!(%error, "the speaker did not hear that former VIPs are gone");
         }
+        // A password that changed in this very moment is seen again.
+        self.ends.current.send_replace(self.running.clone());
     }
 
     /// What is odd is said when it is not what was said before.

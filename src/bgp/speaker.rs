@@ -94,6 +94,13 @@ impl SpeakerHandle {
         });
     }
 
+    /// A configuration with the passwords that [`SpeakerHandle::change_password`] gave its peers since it was made, for one
+    /// that is not to change them.
+    #[must_use]
+    pub fn with_passwords_of_now(&self, config: SpeakerConfig) -> SpeakerConfig {
+        crew::with_passwords(config, &self.passwords.borrow())
+    }
+
     /// Changes the peers of the running speaker to those of `config`, and what else is in it. Peers are told apart by
     /// their keys; what becomes of each is in the answer, and begins with it. One that is equal is not touched, nor its
     /// BFD session. A removed one has its routes withdrawn and is told Cease 6/3, after its graceful shutdown where it

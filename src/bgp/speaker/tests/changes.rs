@@ -2,6 +2,8 @@
 
 use std::net::{Ipv6Addr, SocketAddr};
 
+use secrecy::ExposeSecret as _;
+
 use super::*;
 use crate::bgp::settings::{Attributes, Connect};
 use crate::bgp::{Changes, Error};
@@ -194,6 +196,28 @@ fn a_change_that_is_wrong_leaves_keys_as_they_are() {
 fn end_v4(running: &Running) -> SocketAddr {
     let end = running.handle.listens_at().into_iter().find(SocketAddr::is_ipv4).unwrap();
     SocketAddr::new(Ipv4Addr::LOCALHOST.into(), end.port())
+}
+
+#[test]
+fn a_configuration_that_is_sent_again_keeps_newer_passwords() {
+    let unused = listen();
+    let first = PeerSettings { password: Some("first".into()), ..settings(&unused) };
+    let open = PeerSettings { password: None, ..settings(&listen()) };
+    let running = Running::start(vec![first.clone(), open.clone()], routes(Until::Forever));
+    running.handle.change_password(&first.key(), "now".into());
+    running.handle.change_password(&open.key(), "none".into());
+    let words = |config: &SpeakerConfig| -> Vec<Option<String>> {
+        let word = |peer: &PeerSettings| peer.password.as_ref().map(|word| word.expose_secret().to_owned());
+        config.peers.iter().map(word).collect()
+    };
+    let now = [Some("now".to_owned()), None];
+    let again = running.handle.with_passwords_of_now(config(vec![first.clone(), open.clone()]));
+    assert_eq!(words(&again), now);
+    running.set(again.peers).unwrap();
+    assert_eq!(words(&running.handle.config().borrow()), now);
+    // And the speaker has not gone back to the former one.
+    assert_eq!(words(&running.handle.with_passwords_of_now(config(vec![first, open]))), now);
+    running.stop("");
 }
 
 #[test]
