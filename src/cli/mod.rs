@@ -16,9 +16,7 @@ use std::process::ExitCode;
 
 use crate::app::{Inspection, Remake};
 use crate::config::options::{OPTIONS, Spec};
-use crate::config::{
-    Checked, Command, Finding, Learned, Mistakes, RawConfig, check, outlook, outlook_table, schema,
-};
+use crate::config::{Checked, Command, Finding, Learned, Mistakes, RawConfig, check, outlook, outlook_table, schema};
 
 pub use args::{CheckForm, Request, parse};
 pub use control::{Ask, What};
