@@ -36,15 +36,14 @@ pub(super) fn pod(words: &Words<'_>) -> Result<(PodSpec, Vec<String>), Mistakes>
     let (volumes, volume_mounts): (Vec<_>, Vec<_>) = mounts.0.into_iter().unzip();
     let mut arguments = vec!["manager".to_owned()];
     arguments.extend(told.arguments);
-    let probe = words.is_ours() && words.raw.get(&CONTROL_SOCKET).text != "off";
+    let probe = has_socket(words);
     let container = Container {
         name: CONTAINER.to_owned(),
         image: Some(words.image.clone()),
         image_pull_policy: Some("IfNotPresent".to_owned()),
         args: Some(arguments),
         env: Some(told.variables),
-        // Waiting for what a provider is to say is no reason to be killed.
-        liveness_probe: (probe && !words.has_provider()).then(liveness),
+        liveness_probe: (probe && !words.may_wait()).then(liveness),
         readiness_probe: probe.then(readiness),
         resources: words.is_ours().then(resources),
         security_context: Some(security(words)),
@@ -66,6 +65,11 @@ pub(super) fn pod(words: &Words<'_>) -> Result<(PodSpec, Vec<String>), Mistakes>
         ..PodSpec::default()
     };
     Ok((spec, notes))
+}
+
+/// Whether the words have it answer for itself.
+fn has_socket(words: &Words<'_>) -> bool {
+    words.is_ours() && words.raw.get(&CONTROL_SOCKET).text != "off"
 }
 
 fn some<T>(list: Vec<T>) -> Option<Vec<T>> {
@@ -111,7 +115,7 @@ fn mount(words: &Words<'_>, secrets: &Secrets, mounts: &mut Mounts, notes: &mut 
         mounts.host("kubeconfig", words.raw.get(&KUBECONFIG).text, "File", ADMIN_CONF);
     }
     let socket = words.raw.get(&CONTROL_SOCKET).text;
-    if words.is_ours() && socket != "off" {
+    if has_socket(words) {
         let directory =
             std::path::Path::new(socket).parent().and_then(|parent| parent.to_str()).filter(|dir| *dir != "/");
         let Some(directory) = directory else {
@@ -172,6 +176,14 @@ fn configuration(words: &Words<'_>, mounts: &mut Mounts, notes: &mut Vec<String>
          unnumbered peers NET_RAW, with peers that dial us NET_BIND_SERVICE"
             .to_owned(),
     );
+    if has_socket(words) {
+        notes.push(
+            "note: there is no liveness probe, as the file of --config-file may name a provider that is waited for, or have \
+             no control socket; the readiness probe asks at that of --controlSocket: if the file has another one, or \
+             \"off\", say that here too"
+                .to_owned(),
+        );
+    }
     match own_directory(path) {
         Some(directory) if is_static => mounts.host("configuration", directory, "Directory", directory),
         Some(directory) => {

@@ -193,6 +193,17 @@ fn a_service_account_in_a_static_pod_is_warned_of() {
     assert!(notes.iter().any(|note| note.starts_with("warning: --inCluster: a static pod may not")), "{notes:?}");
 }
 
+/// The file may name a provider, which is waited for, or have no control socket.
+#[test]
+fn with_a_file_nobody_kills_a_pod_for_its_silence() {
+    let line = format!("manifest pod {MAIN_JOB} --bgppeers 10.77.0.1:65001");
+    assert!(printed(&line).yaml.contains("livenessProbe"));
+    let Printed { yaml, notes } = printed(&format!("{line} --config-file /etc/vipcast/config.yaml"));
+    assert!(!yaml.contains("livenessProbe") && yaml.contains("readinessProbe"), "{yaml}");
+    let about = "note: there is no liveness probe, as the file of --config-file may name a provider";
+    assert_eq!(notes.iter().filter(|note| note.starts_with(about)).count(), 1, "{notes:?}");
+}
+
 /// Every option that is given comes out again, by its variable, or as an argument where it has none.
 #[test]
 fn no_option_is_lost() {

@@ -150,6 +150,12 @@ impl<'a> Words<'a> {
         self.text("annotation").is_some() || self.is_on_by("vip_packet")
     }
 
+    /// Whether it may be quiet for long without fault: while a provider is waited for, which a file may name too, and
+    /// where a file turns the control socket off.
+    pub fn may_wait(&self) -> bool {
+        self.has_provider() || self.text("config_file").is_some()
+    }
+
     /// The namespace of the objects, as in kube-vip.
     pub fn namespace(&self) -> &str {
         self.text("svc_namespace").unwrap_or("kube-system")
