@@ -9,7 +9,8 @@ use std::path::Path;
 use super::words::{Words, by_variable};
 use super::{What, mistake};
 use crate::config::options::{
-    BGP_PEER_OPTIONS, BGP_PEERS, Kind, OPTIONS, PEER_ADDRESS, PEER_PASS, PEER_PASS_FILE, Spec,
+    BGP_PEER_OPTIONS, BGP_PEERS, Kind, METAL_AUTH_TOKEN, METAL_KEY, OPTIONS, PEER_ADDRESS, PEER_PASS, PEER_PASS_FILE,
+    Spec,
 };
 use crate::config::{Mistakes, with_password_file, without_passwords};
 
@@ -63,10 +64,8 @@ impl Secrets {
         }
         let is_other =
             |spec: &&&'static Spec| spec.kind == Kind::Secret && spec.flag != PEER_PASS.flag && words.is_given(spec);
-        for spec in OPTIONS.iter().filter(is_other) {
-            secrets.options.insert(spec.flag, Kept::Out);
-            secrets.of_cloud(words);
-        }
+        secrets.options.extend(OPTIONS.iter().filter(is_other).map(|spec| (spec.flag, Kept::Out)));
+        secrets.of_cloud(words);
         Ok(secrets)
     }
 
@@ -103,9 +102,16 @@ impl Secrets {
         Ok(())
     }
 
-    /// A token of the cloud: in a file of its own, or in the one that `--provider-config` names, which is ours unless one
-    /// is given.
+    /// A token of the cloud, where that is asked: in a file of its own, or in the one that `--provider-config` names, which
+    /// is ours unless one is given. The vendor's variable may be there for other programs, and counts last: no file of
+    /// ours is to come before one that is given.
     fn of_cloud(&mut self, words: &Words<'_>) {
+        let is_meant = words.is_given(&METAL_KEY) && words.text("config_file").is_some();
+        let counts = words.is_given(&METAL_KEY)
+            || words.is_given(&METAL_AUTH_TOKEN) && words.text("provider_config").is_none();
+        if !counts || !(words.is_on_by("vip_packet") || is_meant) {
+            return;
+        }
         let project = words.text("vip_packetprojectid").unwrap_or("PROJECT");
         let (variable, file, content) = if words.is_ours() {
             ("metal_key_file", TOKEN_FILE, "the token".to_owned())

@@ -193,6 +193,21 @@ fn a_service_account_in_a_static_pod_is_warned_of() {
     assert!(notes.iter().any(|note| note.starts_with("warning: --inCluster: a static pod may not")), "{notes:?}");
 }
 
+/// The vendor's variable is in the shells of people who use their other programs.
+#[test]
+fn a_token_in_the_shell_does_not_change_a_manifest_that_needs_none() {
+    let token = [("PACKET_AUTH_TOKEN", "Sesame")];
+    for rest in ["--bgppeers 10.77.0.1:65001", "--metal --provider-config /etc/cloud-sa/cloud-sa.json"] {
+        let line = format!("manifest daemonset {MAIN_JOB} {rest}");
+        let line: Vec<&str> = line.split(' ').collect();
+        assert_eq!(generated(&line, &token).unwrap().yaml, generated(&line, &[]).unwrap().yaml);
+    }
+    let line = format!("manifest pod {MAIN_JOB} --metal --metalProject mine");
+    let Printed { yaml, notes } = generated(&line.split(' ').collect::<Vec<_>>(), &token).unwrap();
+    assert!(yaml.contains("- name: metal_key_file\n      value: /etc/kubernetes/vipcast/metal-token\n"), "{yaml}");
+    assert!(notes.concat().contains("/metal-token    # type the token"), "{notes:?}");
+}
+
 /// The file may name a provider, which is waited for, or have no control socket.
 #[test]
 fn with_a_file_nobody_kills_a_pod_for_its_silence() {
