@@ -51,7 +51,7 @@ pub(super) fn documents(words: &Words<'_>, role: bool, rolebinding: bool) -> (Ve
     let mut documents = vec![yaml::document(&account)];
     let mut notes = Vec::new();
     if role {
-        documents.extend(in_namespaces(&rules, namespace));
+        documents.extend(in_namespaces(words));
         notes.push(
             "note: a Role cannot grant anything on nodes: --drainOnCordon and node annotations need the ClusterRole"
                 .to_owned(),
@@ -65,8 +65,9 @@ pub(super) fn documents(words: &Words<'_>, role: bool, rolebinding: bool) -> (Ve
     };
     documents.push(yaml::document(&cluster_role));
     if rolebinding {
-        documents.push(yaml::document(&binding(NAME, namespace, namespace, "ClusterRole", CLUSTER_ROLE)));
-        documents.push(yaml::document(&binding(NAME, DEFAULT, namespace, "ClusterRole", CLUSTER_ROLE)));
+        let places = by_namespace(words);
+        let bound = |place| yaml::document(&binding(NAME, place, namespace, "ClusterRole", CLUSTER_ROLE));
+        documents.extend(places.into_iter().map(|(place, _)| bound(place)));
     } else {
         let role_ref = reference("ClusterRole", CLUSTER_ROLE);
         let subjects = Some(vec![account_in(namespace)]);
@@ -84,20 +85,36 @@ fn is_vipcasts(words: &Words<'_>) -> bool {
     words.is_ours() && !words.is_unbuilt()
 }
 
-/// One Role for the lease's namespace, one for that of the `kubernetes` Service, each with its binding.
-fn in_namespaces(rules: &[Rule], namespace: &str) -> Vec<String> {
-    let of = |place: &str, mine: Vec<Rule>| {
-        let role = Role { metadata: meta(NAME, Some(place)), rules: Some(mine.into_iter().map(policy).collect()) };
-        [yaml::document(&role), yaml::document(&binding(NAME, place, namespace, "Role", NAME))]
-    };
-    let rules =
-        || rules.iter().copied().filter(|(_, resources, _)| *resources != NODES.1 && *resources != ["servicecidrs"]);
-    if namespace == DEFAULT {
-        return of(namespace, rules().collect()).to_vec();
+/// Rules by the namespace they are needed in: the lease's, and that of the `kubernetes` Service; what is kube-vip's also
+/// in the pod's.
+fn by_namespace<'a>(words: &'a Words<'_>) -> Vec<(&'a str, Vec<Rule>)> {
+    let lease = words.lease_namespace();
+    if is_vipcasts(words) {
+        return match lease {
+            DEFAULT => vec![(DEFAULT, vec![LEASES, SERVERS])],
+            lease => vec![(lease, vec![LEASES]), (DEFAULT, vec![SERVERS])],
+        };
     }
-    let (slices, others): (Vec<Rule>, Vec<Rule>) = rules().partition(|rule| *rule == SERVERS);
-    let slices = if slices.is_empty() { vec![SERVERS] } else { slices };
-    [of(namespace, others), of(DEFAULT, slices)].concat()
+    let all =
+        OF_KUBE_VIP.into_iter().filter(|(_, resources, _)| *resources != NODES.1 && *resources != ["servicecidrs"]);
+    let mut places = vec![(words.namespace(), all.collect())];
+    for (place, rules) in [(lease, vec![LEASES]), (DEFAULT, vec![SERVERS])] {
+        if places.iter().all(|(other, _)| *other != place) {
+            places.push((place, rules));
+        } else if place == DEFAULT && words.namespace() != DEFAULT {
+            places.iter_mut().filter(|(other, _)| *other == place).for_each(|(_, mine)| mine.extend(&rules));
+        }
+    }
+    places
+}
+
+/// A Role for each of these namespaces with its binding.
+fn in_namespaces(words: &Words<'_>) -> Vec<String> {
+    let of = |(place, rules): (&str, Vec<Rule>)| {
+        let role = Role { metadata: meta(NAME, Some(place)), rules: Some(rules.into_iter().map(policy).collect()) };
+        [yaml::document(&role), yaml::document(&binding(NAME, place, words.namespace(), "Role", NAME))]
+    };
+    by_namespace(words).into_iter().flat_map(of).collect()
 }
 
 fn meta(name: &str, namespace: Option<&str>) -> ObjectMeta {

@@ -208,6 +208,25 @@ fn a_token_in_the_shell_does_not_change_a_manifest_that_needs_none() {
     assert!(notes.concat().contains("/metal-token    # type the token"), "{notes:?}");
 }
 
+/// The lease of a pod with a service account is in the pod's namespace, unless its name says another.
+#[test]
+fn the_lease_is_granted_where_it_is() {
+    let bound = |rest: &str| {
+        let yaml = printed(&format!("manifest rbac {rest}")).yaml;
+        let roles = yaml.split("---\n").filter(|one| one.contains("kind: RoleBinding\n"));
+        roles.map(|one| one.split("  namespace: ").nth(1).unwrap().lines().next().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    for kind in ["--role", "--rolebinding"] {
+        assert_eq!(bound(kind), ["kube-system", "default"]);
+        assert_eq!(bound(&format!("{kind} --namespace ha")), ["kube-system", "default"]);
+        assert_eq!(bound(&format!("{kind} --leaseName ha/lock")), ["ha", "default"]);
+        assert_eq!(bound(&format!("{kind} --leaseName default/lock")), ["default"]);
+        assert_eq!(bound(&format!("{kind} --services --leaseName ha/lock")), ["kube-system", "ha", "default"]);
+    }
+    let role = printed("manifest rbac --role --leaseName ha/lock").yaml;
+    assert!(role.contains("  name: kube-vip\n  namespace: ha\nrules:\n- apiGroups:\n  - coordination.k8s.io\n"), "{role}");
+}
+
 /// The file may name a provider, which is waited for, or have no control socket.
 #[test]
 fn with_a_file_nobody_kills_a_pod_for_its_silence() {

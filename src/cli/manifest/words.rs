@@ -160,6 +160,13 @@ impl<'a> Words<'a> {
     pub fn namespace(&self) -> &str {
         self.text("svc_namespace").unwrap_or("kube-system")
     }
+
+    /// The namespace of the lease: for who has a service account the one in `--leaseName`, else that of the pod, whatever
+    /// `--namespace` says.
+    pub fn lease_namespace(&self) -> &str {
+        let named = self.text("vip_leasename").and_then(|name| name.split_once('/'));
+        named.map_or_else(|| self.namespace(), |(namespace, _)| namespace)
+    }
 }
 
 impl Needs {
