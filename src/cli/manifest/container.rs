@@ -10,13 +10,15 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use super::secrets::{DIRECTORY, NAME, Secrets, own_directory};
 use super::words::{Words, by_flag};
 use super::{What, environment, mistake};
+use crate::config::Mistakes;
 use crate::config::options::{CONTROL_SOCKET, KUBECONFIG, NODE_NAME};
-use crate::config::{Mistakes, password_files};
 
 /// The container's name is kube-vip's: `kubectl apply` merges containers by name.
 const CONTAINER: &str = "kube-vip";
 /// Where kube-vip and vipcast look for a kubeconfig.
 const ADMIN_CONF: &str = "/etc/kubernetes/admin.conf";
+/// The Secret of the vendor's cloud controller manager.
+const CLOUD_SECRET: &str = "metal-cloud-config";
 /// Before everything but the node itself.
 const PRIORITY: &str = "system-node-critical";
 /// Files of the node that options name, besides passwords.
@@ -27,7 +29,8 @@ const FILES: [&str; 5] = ["controlPlaneHealthCheckCAPath", "metalCA", "etcdCACer
 /// # Errors
 /// Where secrets cannot be taken out, or a file is where none can be mounted.
 pub(super) fn pod(words: &Words<'_>) -> Result<(PodSpec, Vec<String>), Mistakes> {
-    let secrets = Secrets::take(words)?;
+    let mut secrets = Secrets::take(words)?;
+    secrets.of_operator(words)?;
     let told = environment::told(words, &secrets);
     let mut mounts = Mounts::default();
     let mut notes = words.warnings.clone();
@@ -129,11 +132,7 @@ fn mount(words: &Words<'_>, secrets: &Secrets, mounts: &mut Mounts, notes: &mut 
     if !secrets.files.is_empty() {
         secret_directory(words, mounts, NAME, DIRECTORY);
     }
-    let passwords = password_files(&words.raw);
-    // The file of a cloud is mounted below.
-    let cloud = words.text("provider_config");
-    let secret_files = passwords.iter().filter_map(|path| path.to_str()).filter(|path| Some(*path) != cloud);
-    for (n, file) in secret_files.enumerate() {
+    for (n, file) in words.secret_files().iter().enumerate() {
         match own_directory(file) {
             Some(directory) => secret_directory(words, mounts, &format!("passwords-{n}"), directory),
             None => mounts.host(&format!("password-{n}"), file, "File", file),
@@ -166,7 +165,14 @@ fn configuration(words: &Words<'_>, mounts: &mut Mounts, notes: &mut Vec<String>
     let is_static = words.wanted.what == What::Pod;
     if let Some(path) = words.text("provider_config") {
         match own_directory(path).filter(|_| !is_static) {
-            Some(directory) => mounts.secret("cloud-sa-volume", "metal-cloud-config", directory),
+            Some(directory) => {
+                mounts.secret("cloud-sa-volume", CLOUD_SECRET, directory);
+                let namespace = words.namespace();
+                notes.push(format!(
+                    "note: the file of --provider-config is from a Secret, which the vendor's cloud controller manager has \
+                     too: kubectl -n {namespace} create secret generic {CLOUD_SECRET} --from-file={path}"
+                ));
+            }
             None => mounts.host("cloud-config", path, "File", path),
         }
     }

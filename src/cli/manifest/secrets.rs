@@ -38,6 +38,8 @@ pub(super) struct Secrets {
     options: BTreeMap<&'static str, Kept>,
     /// The file, and what it is to hold.
     pub files: BTreeMap<String, String>,
+    /// The operator's own files that a DaemonSet has from the same Secret, by their keys.
+    own: BTreeMap<String, String>,
 }
 
 impl Secrets {
@@ -67,6 +69,31 @@ impl Secrets {
         secrets.options.extend(OPTIONS.iter().filter(is_other).map(|spec| (spec.flag, Kept::Out)));
         secrets.of_cloud(words);
         Ok(secrets)
+    }
+
+    /// The operator's own files that are to be in the Secret too.
+    ///
+    /// # Errors
+    /// Where one key would stand for two files.
+    pub fn of_operator(&mut self, words: &Words<'_>) -> Result<(), Mistakes> {
+        if words.wanted.what == What::Pod {
+            return Ok(());
+        }
+        for file in words.secret_files().into_iter().filter(|file| own_directory(file).is_some()) {
+            let Some(key) = Path::new(&file).file_name().and_then(|name| name.to_str()).map(str::to_owned) else {
+                continue;
+            };
+            let is_ours = self.files.contains_key(&key);
+            let other = self.own.insert(key.clone(), file.clone()).filter(|other| *other != file);
+            if is_ours || other.is_some() {
+                let text = format!(
+                    "{file:?}: the Secret {NAME} holds the files of all peers by name, and {key:?} would be two of them; \
+                     give it another name"
+                );
+                return Err(mistake(&BGP_PEER_OPTIONS, text));
+            }
+        }
+        Ok(())
     }
 
     pub fn of(&self, spec: &Spec) -> Option<&Kept> {
@@ -107,8 +134,8 @@ impl Secrets {
     /// ours is to come before one that is given.
     fn of_cloud(&mut self, words: &Words<'_>) {
         let is_meant = words.is_given(&METAL_KEY) && words.text("config_file").is_some();
-        let counts = words.is_given(&METAL_KEY)
-            || words.is_given(&METAL_AUTH_TOKEN) && words.text("provider_config").is_none();
+        let counts =
+            words.is_given(&METAL_KEY) || words.is_given(&METAL_AUTH_TOKEN) && words.text("provider_config").is_none();
         if !counts || !(words.is_on_by("vip_packet") || is_meant) {
             return;
         }
@@ -125,8 +152,13 @@ impl Secrets {
 
     /// How the files come to where they are read; no secret is in it.
     pub fn notes(&self, words: &Words<'_>) -> Vec<String> {
+        let namespace = words.namespace();
+        let own: String = self.own.values().map(|path| format!(" --from-file={path}")).collect();
         if self.files.is_empty() {
-            return Vec::new();
+            let create = format!("kubectl -n {namespace} create secret generic {NAME}{own}");
+            let note =
+                format!("note: password files are from a Secret; make it before the manifest is applied: {create}");
+            return if own.is_empty() { Vec::new() } else { vec![note] };
         }
         let is_static = words.wanted.what == What::Pod;
         let (sudo, dir) = if is_static { ("sudo ", DIRECTORY) } else { ("", "vipcast-secrets") };
@@ -140,9 +172,8 @@ impl Secrets {
             lines.push(format!("  {sudo}install -m 0600 /dev/stdin {dir}/{file}    # type {content}, Enter, Ctrl-D"));
         }
         if !is_static {
-            let namespace = words.namespace();
             lines.push(format!(
-                "  kubectl -n {namespace} create secret generic {NAME} --from-file={dir} && rm -r {dir}"
+                "  kubectl -n {namespace} create secret generic {NAME} --from-file={dir}{own} && rm -r {dir}"
             ));
         }
         vec![lines.join("\n")]

@@ -214,7 +214,9 @@ fn the_lease_is_granted_where_it_is() {
     let bound = |rest: &str| {
         let yaml = printed(&format!("manifest rbac {rest}")).yaml;
         let roles = yaml.split("---\n").filter(|one| one.contains("kind: RoleBinding\n"));
-        roles.map(|one| one.split("  namespace: ").nth(1).unwrap().lines().next().unwrap().to_owned()).collect::<Vec<_>>()
+        roles
+            .map(|one| one.split("  namespace: ").nth(1).unwrap().lines().next().unwrap().to_owned())
+            .collect::<Vec<_>>()
     };
     for kind in ["--role", "--rolebinding"] {
         assert_eq!(bound(kind), ["kube-system", "default"]);
@@ -224,7 +226,31 @@ fn the_lease_is_granted_where_it_is() {
         assert_eq!(bound(&format!("{kind} --services --leaseName ha/lock")), ["kube-system", "ha", "default"]);
     }
     let role = printed("manifest rbac --role --leaseName ha/lock").yaml;
-    assert!(role.contains("  name: kube-vip\n  namespace: ha\nrules:\n- apiGroups:\n  - coordination.k8s.io\n"), "{role}");
+    assert!(
+        role.contains("  name: kube-vip\n  namespace: ha\nrules:\n- apiGroups:\n  - coordination.k8s.io\n"),
+        "{role}"
+    );
+}
+
+/// A DaemonSet has the operator's own files from a Secret as well.
+#[test]
+fn how_own_files_come_into_the_secret_is_said() {
+    let line =
+        format!("manifest daemonset {MAIN_JOB} --peerAddress 10.77.0.4 --peerAS 65004 --peerPassFile /etc/vipcast/bgp");
+    let expected = "note: password files are from a Secret; make it before the manifest is applied: kubectl -n kube-system \
+                    create secret generic vipcast --from-file=/etc/vipcast/bgp";
+    assert_eq!(printed(&line).notes, [expected]);
+    let both = printed(&format!("{line} --bgppeers 10.77.0.1:65001:Sesame")).notes.concat();
+    let create = "create secret generic vipcast --from-file=vipcast-secrets --from-file=/etc/vipcast/bgp && rm -r";
+    assert!(both.contains(create), "{both}");
+    let twins = format!("{line} --bgppeers 10.77.0.1:65001 --bgpPeerOptions 10.77.0.1;password-file=/etc/kube-vip/bgp");
+    let Printed { yaml, .. } = printed(&twins.replace("kube-vip/bgp", "kube-vip/leaf-1"));
+    assert_eq!(yaml.matches("secretName: vipcast\n").count(), 2, "{yaml}");
+    assert_eq!(refused(&twins, &[]).len(), 1);
+    let cloud = format!("manifest daemonset {MAIN_JOB} --metal --provider-config /etc/cloud-sa/cloud-sa.json");
+    let create =
+        "kubectl -n kube-system create secret generic metal-cloud-config --from-file=/etc/cloud-sa/cloud-sa.json";
+    assert!(printed(&cloud).notes.concat().ends_with(create), "{:?}", printed(&cloud).notes);
 }
 
 /// The file may name a provider, which is waited for, or have no control socket.

@@ -111,6 +111,13 @@ impl<'a> Words<'a> {
         }
     }
 
+    /// The operator's own files with passwords or tokens; the file of a cloud is none of them.
+    pub fn secret_files(&self) -> Vec<String> {
+        let cloud = self.text("provider_config");
+        let files = password_files(&self.raw).into_iter().filter_map(|path| path.to_str().map(str::to_owned));
+        files.filter(|path| Some(path.as_str()) != cloud).collect()
+    }
+
     /// Whether a mode is asked for that vipcast does not have.
     pub fn is_unbuilt(&self) -> bool {
         OPTIONS.iter().any(|&spec| matches!(spec.class, Class::Turns(_)) && self.is_on(spec))
