@@ -88,6 +88,12 @@ async fn daemon(config: Config, remake: Remake) -> Result<(), Error> {
     let mut signals = Signals::new()?;
     let hang_ups = HangUps::new()?;
     let mut stations = Stations::default();
+    if let Some(port) = config.health_port {
+        stations.spawn("/healthz", async move {
+            crate::http::healthz(port).await;
+            Ok(())
+        });
+    }
     let vips = watch::Sender::new(addresses(&config));
     let (config, told) = tokio::select! {
         learned = learn(config, &remake, vips.subscribe(), &mut stations) => learned,

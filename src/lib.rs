@@ -44,6 +44,8 @@ pub mod control;
 #[cfg(feature = "daemon")]
 pub mod app;
 #[cfg(feature = "daemon")]
+pub mod http;
+#[cfg(feature = "daemon")]
 pub mod shutdown;
 #[cfg(feature = "daemon")]
 pub mod telemetry;

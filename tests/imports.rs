@@ -24,6 +24,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("cli", &["config", "control", "telemetry", "app"]),
     ("telemetry", &["config"]),
     ("shutdown", &[]),
+    ("http", &[]),
     (
         "app",
         &[
@@ -37,6 +38,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "provider",
             "announce",
             "control",
+            "http",
             "shutdown",
             "telemetry",
         ],

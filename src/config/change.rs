@@ -1,8 +1,8 @@
 //! What of another configuration a running process takes up.
 
 use super::options::{
-    ADDRESS, AS_PATH_FENCE, CONTROL_SOCKET, DRAIN_ON_CORDON, HEALTH_ADDRESS, INTERFACE, KUBECONFIG, LEADER_ELECTION,
-    LOCAL_AS, LOG_FORMAT, NODE_NAME, PORT, STANDBY, Spec,
+    ADDRESS, AS_PATH_FENCE, CONTROL_SOCKET, DRAIN_ON_CORDON, HEALTH_ADDRESS, HEALTH_PORT, INTERFACE, KUBECONFIG,
+    LEADER_ELECTION, LOCAL_AS, LOG_FORMAT, NODE_NAME, PORT, STANDBY, Spec,
 };
 use super::{BgpConfig, Config, LogConfig, Origin};
 
@@ -31,6 +31,7 @@ impl Config {
             health,
             kubeconfig,
             control_socket,
+            health_port,
             drain_on_cordon,
             provider,
             eip,
@@ -47,6 +48,7 @@ impl Config {
         wait(health != self.health, format!("{} and how the check is made", name(&HEALTH_ADDRESS)));
         wait(kubeconfig != self.kubeconfig, name(&KUBECONFIG));
         wait(control_socket != self.control_socket, name(&CONTROL_SOCKET));
+        wait(health_port != self.health_port, name(&HEALTH_PORT));
         wait(drain_on_cordon != self.drain_on_cordon, name(&DRAIN_ON_CORDON));
         wait(
             provider != self.provider || eip != self.eip || depends_on_labels != self.depends_on_labels,

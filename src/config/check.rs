@@ -97,6 +97,7 @@ fn assemble(r: &mut Reader<'_>, command: Command) -> Option<Config> {
     let eip = metal::eip(r, metal.as_ref(), election.as_ref());
     let kubeconfig = PathBuf::from(r.text(&KUBECONFIG)?);
     let control_socket = control::socket(r);
+    let health_port = control::health_port(r);
     let drain_on_cordon = r.switch(&DRAIN_ON_CORDON);
     let log = log(r);
     let config = Config {
@@ -113,6 +114,7 @@ fn assemble(r: &mut Reader<'_>, command: Command) -> Option<Config> {
         health: health?,
         kubeconfig,
         control_socket: control_socket?,
+        health_port: health_port?,
         drain_on_cordon: drain_on_cordon?,
         log: log?,
     };

@@ -105,13 +105,11 @@ pub enum Mode {
     Raft,
     /// Routes handed to FRR's zebra.
     Zebra,
-    /// `/healthz` on a port of its own.
-    HealthPort,
 }
 
 impl Mode {
     /// All, in the order of the compatibility page.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 9] = [
         Self::Arp,
         Self::Table,
         Self::WireGuard,
@@ -121,7 +119,6 @@ impl Mode {
         Self::Etcd,
         Self::Raft,
         Self::Zebra,
-        Self::HealthPort,
     ];
 
     /// What messages call it.
@@ -137,7 +134,6 @@ impl Mode {
             Self::Etcd => "election by etcd",
             Self::Raft => "raft among listed peers",
             Self::Zebra => "routes to zebra",
-            Self::HealthPort => "a health endpoint of its own",
         }
     }
 }

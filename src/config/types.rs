@@ -41,6 +41,8 @@ pub struct Config {
     pub kubeconfig: PathBuf,
     /// The control socket's absolute path; `None`: there is none.
     pub control_socket: Option<PathBuf>,
+    /// The port at which `/healthz` answers, on all addresses; `None`: none.
+    pub health_port: Option<u16>,
     /// Whether this node is drained while it is cordoned.
     pub drain_on_cordon: bool,
     /// What is logged, and how.

@@ -26,6 +26,11 @@ pub(super) const WORDS: &[Scenario] = &[
         run: Run::Site(old_start),
     },
     Scenario {
+        name: "50-healthz",
+        shows: "health_check_port: /healthz answers while the process runs, not while it is frozen, and does not keep it from ending",
+        run: Run::Site(healthz),
+    },
+    Scenario {
         name: "50-completion",
         shows: "bash takes the script of `completion bash` and completes subcommands and flags by it",
         run: Run::Site(completion),
@@ -45,8 +50,8 @@ const GOOD: &[(&str, &str)] = &[
     ("vip_address", "10.88.0.40"),
 ];
 
-/// What a run must come to: exit code, lines on the standard error, and of the standard output the lines that are not of
-/// the table of what happens when.
+/// What a run must come to: exit code, lines on the standard error, and of the standard output the first table, its columns
+/// one blank apart.
 struct Case {
     line: &'static str,
     environment: Vec<(&'static str, &'static str)>,
@@ -61,11 +66,16 @@ fn with(more: &[(&'static str, &'static str)]) -> Vec<(&'static str, &'static st
 
 /// `check` of an environment that is taken, with these warnings and notes.
 fn taken(more: &[(&'static str, &'static str)], said: &[&str]) -> Case {
-    let warnings = said.iter().filter(|line| line.starts_with("warning: ")).count();
-    let count = if warnings == 1 { "1 warning".to_owned() } else { format!("{warnings} warnings") };
-    let end = format!("no mistake, {count}; nothing was started");
-    let stdout = said.iter().map(|line| (*line).to_owned()).chain([end]).collect();
-    Case { line: "check", environment: with(more), code: 0, stderr: vec![], stdout }
+    let is_warned = said.iter().any(|line| line.starts_with("warning: "));
+    let row = |line: &str| {
+        let line = line.replacen("warning: ", "WARNING ", 1).replacen("note: ", "good ", 1);
+        line.replacen(": ", " ", 1)
+    };
+    let fine = (!is_warned).then(|| "good configuration no mistake, no warning".to_owned());
+    let rows = fine.into_iter().chain(said.iter().map(|line| row(line)));
+    let stdout = std::iter::once("VERDICT CHECK FINDING".to_owned()).chain(rows).collect();
+    let code = if is_warned { 2 } else { 0 };
+    Case { line: "check --offline", environment: with(more), code, stderr: vec![], stdout }
 }
 
 /// A daemon that is refused, with these mistakes.
@@ -133,14 +143,14 @@ fn odd() -> Vec<Case> {
             &["warning: vip_cidr (--vipSubnet): \"24\": BGP announces host routes all the same, /32 and /128"],
         ),
         Case {
-            line: "check --localAS=65009",
+            line: "check --offline --localAS=65009",
             ..taken(
                 &[],
                 &["warning: bgp_as (--localAS): bgp_as is \"65000\" and --localAS is \"65009\", which is ignored: a \
                    variable counts before a flag, as in kube-vip"],
             )
         },
-        Case { line: "/kube-vip check -n=ha --vip 10.88.0.40", ..taken(&[], &[]) },
+        Case { line: "/kube-vip check --offline -n=ha --vip 10.88.0.40", ..taken(&[], &[]) },
     ]
 }
 
@@ -169,14 +179,11 @@ fn words(site: &mut Site) -> Result<()> {
         let output = run(&node, line, environment)?.output()?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let (out, err) = (text(&output.stdout), text(&output.stderr));
-        let said: Vec<&str> = out.lines().take_while(|line| !line.is_empty()).collect();
+        let narrow = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+        let said: Vec<String> = out.lines().take_while(|line| !line.is_empty()).map(narrow).collect();
         ensure!(
-            (output.status.code(), err.lines().collect::<Vec<_>>(), said.clone())
-                == (
-                    Some(*code),
-                    stderr.iter().map(String::as_str).collect(),
-                    stdout.iter().map(String::as_str).collect()
-                ),
+            (output.status.code(), err.lines().collect::<Vec<_>>(), &said)
+                == (Some(*code), stderr.iter().map(String::as_str).collect(), stdout),
             "`{line}` with {environment:?} ended with {}, said\n{err}\nand printed\n{}\ninstead of\n{}\nand\n{}",
             output.status,
             said.join("\n"),
@@ -280,4 +287,33 @@ fn completion(site: &mut Site) -> Result<()> {
     ensure!(registered.lines().count() == 2, "bash has registered {registered}");
     println!("    figure: {} bytes of script, {} completions as expected", script.len(), COMPLETED.len());
     Ok(())
+}
+
+/// What a kubelet's probe sees.
+fn healthz(site: &mut Site) -> Result<()> {
+    const PORT: u16 = 8086;
+    let node = site.node(1)?.clone();
+    let bird = site.router(Kind::Bird, Conf::new(Kind::Bird))?;
+    let vipcast = site.vipcast(1, &site.spec(1, &[&bird]).env("health_check_port", PORT))?;
+    bird.wait_best(PREFIX, node_address(1), SOON)?;
+    let ask = |address: &str, path: &str| {
+        let url = format!("http://{address}:{PORT}{path}");
+        node.exec("curl", &["-sS", "--max-time", "1", "-w", " %{http_code}", &url])
+    };
+    for address in ["127.0.0.1", "[::1]", "10.77.0.11"] {
+        let said = ask(address, "/healthz")?;
+        ensure!(said == "OK\n 200", "{address}: {said:?}");
+    }
+    let said = ask("127.0.0.1", "/metrics")?;
+    ensure!(said.ends_with(" 404"), "{said:?}");
+    vipcast.freeze()?;
+    ensure!(ask("127.0.0.1", "/healthz").is_err(), "a frozen process answered");
+    vipcast.thaw()?;
+    // Somebody who connects and says nothing.
+    let idle = node.inside(|| Ok(std::net::TcpStream::connect(("127.0.0.1", PORT))?))?;
+    vipcast.term()?;
+    let status = vipcast.wait_exit(SOON)?;
+    ensure!(status.code() == Some(0), "vipcast ended with {status}");
+    drop(idle);
+    bird.wait_gone(PREFIX, None, SOON)
 }

@@ -45,7 +45,6 @@ fn refused(r: &mut Reader<'_>, spec: &'static Spec) -> Option<Mode> {
         return None;
     }
     let remedy = match mode {
-        Mode::HealthPort => "leave it out, and let a probe run `vipcast status`",
         Mode::Etcd => "give kubernetes",
         _ if spec.kind == Kind::Switch => "turn it off",
         _ => "leave it out",

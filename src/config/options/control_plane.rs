@@ -84,6 +84,9 @@ options! { CONTROL_PLANE_ROWS:
         CONTROL_SOCKET = value("controlSocket", &["control_socket"], "PATH",
             "unix socket at which `vipcast status`, `drain` and `undrain` ask; off: none")
             .default("/run/vipcast/vipcast.sock").ours();
+        HEALTH_PORT = value("healthCheckPort", &["health_check_port"], "PORT",
+            "port at which /healthz says that vipcast runs, 1024 to 65535; 0: none").default("0").since("v0.8.10")
+            .differs("kube-vip does not end on SIGTERM with it");
         DRAIN_ON_CORDON = switch("drainOnCordon", &["drain_on_cordon"],
             "drain while this node is cordoned; needs to get nodes from the API").ours();
     }

@@ -1,6 +1,6 @@
 //! Modes of kube-vip that are not built: what turns them on, and what belongs to them.
 
-use super::Mode::{Arp, Etcd, HealthPort, LoadBalancer, Names, Raft, Services, Table, WireGuard};
+use super::Mode::{Arp, Etcd, LoadBalancer, Names, Raft, Services, Table, WireGuard};
 use super::options;
 
 options! { MODE_ROWS:
@@ -96,10 +96,6 @@ options! { MODE_ROWS:
         ETCD_CA = value("etcdCACert", &[], "PATH", "authority of etcd's certificates").of(Etcd).since("v0.6.4");
         ETCD_CERT = value("etcdCert", &[], "PATH", "our certificate for etcd").of(Etcd).since("v0.6.4");
         ETCD_KEY = value("etcdKey", &[], "PATH", "its key").of(Etcd).since("v0.6.4");
-
-        HEALTH_PORT = value("healthCheckPort", &["health_check_port"], "PORT", "port of /healthz").default("0")
-            .turns(HealthPort).since("v0.8.10")
-            .differs("kube-vip's always says OK; a probe in the manifest can run `vipcast status` instead");
 
         RAFT_LOCAL = value("localPeer", &["vip_localpeer"], "ID:IP:PORT", "this member").of(Raft).lived("v0.1.1", "v0.3.9");
         RAFT_PEERS = list("remotePeers", &["vip_peers", "vip_remotepeers"], "ID:IP:PORT", "the other members").of(Raft)

@@ -3,6 +3,12 @@
 use super::*;
 
 #[test]
+fn healthz_has_a_port_where_one_is_given() {
+    let port = |value: &str| config(&[], &[("health_check_port", value)]).health_port;
+    assert_eq!([port("0"), port("8080")], [None, Some(8080)]);
+}
+
+#[test]
 fn the_socket_is_somewhere_or_off() {
     let socket = |text: &str| config(&[("controlSocket", text)], &[]).control_socket;
     assert_eq!(socket("/var/lib/vipcast/v.sock"), Some(PathBuf::from("/var/lib/vipcast/v.sock")));

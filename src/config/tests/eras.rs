@@ -260,12 +260,6 @@ fn modes_that_are_not_built() {
     );
     refused("vip_ddns", "1", "vip_ddns (--ddns): virtual IPs by DNS name: …; turn it off");
     refused("zebra_enable", "T", "zebra_enable (--zebra): routes to zebra: …; turn it off");
-    let remedy = "leave it out, and let a probe run `vipcast status`";
-    refused(
-        "health_check_port",
-        "8080",
-        &format!("health_check_port (--healthCheckPort): a health endpoint of its own: …; {remedy}"),
-    );
     let etcd = [("leaderElectionType", "etcd"), ("leaderElection", "true")];
     assert_eq!(
         mistakes(&etcd, &[]),
