@@ -42,7 +42,11 @@ fn check(site: &mut Site) -> Result<()> {
     };
     let cases = [
         (good(), 0, "no mistake, no warning"),
-        (good().flag("leaseRenewDuration", 5), 1, "5 s is not shorter than the 5 s of --leaseDuration"),
+        (
+            good().flag("leaseDuration", 5).flag("leaseRenewDuration", 5),
+            1,
+            "5 s is not shorter than the 5 s of --leaseDuration",
+        ),
         (
             good().flag("bgpHoldTimer", 90),
             2,
