@@ -100,7 +100,7 @@ fn one_by_one(good: &Spec, interface: &str) -> Vec<Mistake> {
             &["--bgpKeepAliveInterval (bgp_keepalive_interval): 9 s is not shorter than the 9 s of --bgpHoldTimer \
                (bgp_hold_time); a third of it is usual"],
         ),
-        with("leaseRenewDuration", "5", RENEW),
+        mistake(good.clone().flag("leaseDuration", 5).flag("leaseRenewDuration", 5), &[RENEW]),
         with("interface", "eth9", interface),
         mistake(
             good.clone().without("bgppeers"),
@@ -125,6 +125,7 @@ fn all_at_once(good: &Spec, interface: &str) -> Mistake {
         .clone()
         .flag("address", "10.88.0.400")
         .flag("interface", "eth9")
+        .flag("leaseDuration", 5)
         .flag("leaseRenewDuration", 5)
         .flag("localAS", 0)
         .flag("bgpHoldTimer", 2)
@@ -248,12 +249,12 @@ fn check_log(said: &str) -> Result<()> {
     let warnings: Vec<(Value, Value)> = lines.iter().filter_map(option).collect();
     let rule = "which is ignored: a variable counts before a flag, as in kube-vip";
     let expected = [
-        ("bgp_as (--localAS)", format!("bgp_as is \"65000\" and --localAS is \"64999\", {rule}")),
-        ("bgp_peers (--bgppeers)", format!("differs from --bgppeers, {rule}")),
         (
             "vip_leaderelection (--leaderElection)",
             format!("vip_leaderelection is \"true\" and --leaderElection is \"false\", {rule}"),
         ),
+        ("bgp_as (--localAS)", format!("bgp_as is \"65000\" and --localAS is \"64999\", {rule}")),
+        ("bgp_peers (--bgppeers)", format!("differs from --bgppeers, {rule}")),
     ];
     let expected = expected.map(|(option, text)| (Value::from(option), Value::from(text)));
     ensure!(warnings == expected, "the warnings are {warnings:#?}");
