@@ -224,9 +224,8 @@ impl Metal {
         if (200..300).contains(&answer.status) {
             return Ok(answer.body);
         }
-        let mut fault = Fault::of_status(what, answer.status, answer.retry_after, &answer.body);
-        fault.text = fault.text.replace(self.config.token.expose_secret(), "[REDACTED]");
-        Err(fault)
+        let token = self.config.token.expose_secret();
+        Err(Fault::of_status(what, answer.status, answer.retry_after, &answer.body, token))
     }
 
     async fn https(&mut self, what: &str) -> Result<Https, Fault> {

@@ -52,10 +52,10 @@ impl Fault {
         Self { text: format!("{what}: {why}"), again: Again::Soon, is_missing: false }
     }
 
-    /// The meaning of a status that is not 2xx.
+    /// The meaning of a status that is not 2xx. The API may repeat `token`, which is not shown.
     #[must_use]
-    pub fn of_status(what: &str, status: u16, retry_after: Option<Duration>, body: &[u8]) -> Self {
-        let said = words(status, body);
+    pub fn of_status(what: &str, status: u16, retry_after: Option<Duration>, body: &[u8], token: &str) -> Self {
+        let said = words(status, body, token);
         match status {
             401 => Self::lasting(
                 what,
@@ -88,11 +88,13 @@ impl Fault {
     }
 }
 
-/// Status and explanation, on one line.
-fn words(status: u16, body: &[u8]) -> String {
+/// Status and explanation, on one line. The token is taken out while it is whole.
+fn words(status: u16, body: &[u8], token: &str) -> String {
     let Explanation { error, errors } = serde_json::from_slice(body).unwrap_or_default();
     let all: Vec<String> = error.into_iter().chain(errors.into_iter().flatten()).collect();
-    let text: String = all.join("; ").chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let all = all.join("; ");
+    let all = if token.is_empty() { all } else { all.replace(token, "[REDACTED]") };
+    let text: String = all.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let short: String = text.chars().take(LONGEST_WORDS).collect();
     if short.is_empty() { status.to_string() } else { format!("{status}: {short}") }
 }
@@ -115,7 +117,7 @@ mod tests {
 
     #[test]
     fn each_status_has_its_remedy_and_its_rest() {
-        let fault = |status, body: &str| Fault::of_status("list the devices", status, None, body.as_bytes());
+        let fault = |status, body: &str| Fault::of_status("list the devices", status, None, body.as_bytes(), "");
         let text = |status, body| fault(status, body).text;
         assert_eq!(
             text(401, r#"{"errors":["Invalid authentication token"],"error":"Invalid"}"#),
@@ -132,8 +134,18 @@ mod tests {
     }
 
     #[test]
+    fn the_token_is_not_shown_where_the_words_are_cut_off_in_it_either() {
+        let text = |before: usize| {
+            let body = format!(r#"{{"error":"{}t0ken-of-32-characters is bad"}}"#, "x".repeat(before));
+            Fault::of_status("x", 422, None, body.as_bytes(), "t0ken-of-32-characters").text
+        };
+        assert_eq!(text(2), "x: the API refuses it (422: xx[REDACTED] is bad)");
+        assert_eq!(text(195), format!("x: the API refuses it (422: {}[REDA)", "x".repeat(195)));
+    }
+
+    #[test]
     fn the_apis_rest_is_obeyed_within_reason() {
-        let rest = |seconds| Fault::of_status("x", 429, Some(Duration::from_secs(seconds)), b"").again;
+        let rest = |seconds| Fault::of_status("x", 429, Some(Duration::from_secs(seconds)), b"", "").again;
         assert_eq!(rest(7), Again::After(Duration::from_secs(7)));
         assert_eq!(rest(86_400), Again::After(Duration::from_secs(300)));
     }
