@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::effects;
 use super::fences;
+use super::metal;
 use super::peers;
 use super::provided::{self, State};
 use super::reader::Reader;
@@ -42,7 +43,8 @@ pub(super) fn bgp(r: &mut Reader<'_>, vips: &[Vip], vip_options: Option<&VipOpti
         hold_time,
         keepalive,
         listen_port,
-        standby: standby?,
+        // An Elastic IP is at one device: the others have nothing to bind it for.
+        standby: standby? && !metal::is_eip(r),
         as_path_fence: as_path_fence?,
         peers: peers?,
     })

@@ -50,7 +50,8 @@ fn beside_bgp_it_is_the_provider_and_in_its_place_it_moves_the_address() {
 fn old_manifests_have_arp_beside_it() {
     let flags = [EIP, &[("arp", "true"), ("bgpStandby", "true"), ("bgppeers", "10.0.0.1:65001")]].concat();
     let flags = [ON, &flags].concat();
-    let Checked { warnings, .. } = checked(&flags, &[], &facts()).unwrap();
+    let Checked { config, warnings, .. } = checked(&flags, &[], &facts()).unwrap();
+    assert!(!config.bgp.standby);
     let expected = [
         "--bgppeers (bgp_peers): has no effect: with --metal (vip_packet) and without --bgp there are no sessions",
         "--arp (vip_arp): has no effect: Equinix Metal routes each Elastic IP to one device, where nobody hears ARP",
