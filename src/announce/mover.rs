@@ -59,6 +59,9 @@ pub struct Moved {
 /// What is known of all addresses.
 pub type Moves = BTreeMap<Vip, Moved>;
 
+/// Who has one address, or why that is not known; the text stands after "failed to ".
+type Found = Result<Assigned, String>;
+
 /// Why a round was not finished.
 enum Stop {
     /// This node stands otherwise now.
@@ -144,8 +147,9 @@ impl<E: Elastic> Mover<E> {
         let at = self.look_at.max(self.rest_until);
         let is_idle = self.is_tried && (due.is_empty() || (stand == Stand::GiveUp && self.is_gone(&due)));
         if !is_idle && now() >= at {
-            let asked = if due.is_empty() { facts.vips.iter().copied().collect() } else { due };
-            let pause = self.round(stand, &asked).await;
+            let is_trial = due.is_empty();
+            let asked = if is_trial { facts.vips.iter().copied().collect() } else { due };
+            let pause = self.round(stand, &asked, is_trial).await;
             self.look_at = now() + pause;
             return Some(self.look_at.max(self.rest_until));
         }
@@ -164,9 +168,10 @@ impl<E: Elastic> Mover<E> {
         vips.iter().all(|vip| state.get(vip).is_some_and(|moved| moved.here == Some(false)))
     }
 
-    /// Looks, and takes all steps that follow; how long to leave the cloud alone.
-    async fn round(&mut self, stand: Stand, vips: &BTreeSet<Vip>) -> Duration {
-        match self.steps(stand, vips).await {
+    /// Looks, and takes all steps that follow unless it is a trial; how long to leave the cloud alone.
+    async fn round(&mut self, stand: Stand, vips: &BTreeSet<Vip>, is_trial: bool) -> Duration {
+        let done = if is_trial { self.trial(stand, vips).await } else { self.steps(stand, vips).await };
+        match done {
             Ok(pause) => {
                 self.is_tried = true;
                 if self.state.borrow().values().all(|moved| moved.failure.is_none()) {
@@ -199,22 +204,45 @@ impl<E: Elastic> Mover<E> {
         });
     }
 
-    async fn steps(&mut self, stand: Stand, vips: &BTreeSet<Vip>) -> Result<Duration, Stop> {
-        let addresses: Vec<IpAddr> = vips.iter().map(|vip| vip.address()).collect();
+    /// Looks and changes nothing there, whatever this node's stand: no address is due yet.
+    async fn trial(&mut self, stand: Stand, vips: &BTreeSet<Vip>) -> Result<Duration, Stop> {
         let mut guard = Guard { facts: self.facts.clone(), stand, touched: self.touched };
+        for (vip, found) in self.look(vips, &mut guard).await? {
+            match found {
+                Ok(seen) => {
+                    let here = matches!(seen, Assigned::Here { .. });
+                    self.publish(|state| *state.entry(vip).or_default() = Moved { here: Some(here), failure: None });
+                }
+                Err(text) => self.fail(&BTreeSet::from([vip]), &text),
+            }
+        }
+        Ok(VERIFY_LONGEST)
+    }
+
+    /// Who has each, or what this node failed to do to know it.
+    async fn look(&mut self, vips: &BTreeSet<Vip>, guard: &mut Guard) -> Result<Vec<(Vip, Found)>, Stop> {
+        let addresses: Vec<IpAddr> = vips.iter().map(|vip| vip.address()).collect();
         let mut seen = guard.call(self.elastic.look(&addresses)).await?;
+        let of = |vip: &Vip| {
+            let found = seen.remove(&vip.address())?;
+            Some((*vip, found.map_err(|why| format!("find the Elastic IP {}: {why}", vip.address()))))
+        };
+        Ok(vips.iter().filter_map(of).collect())
+    }
+
+    async fn steps(&mut self, stand: Stand, vips: &BTreeSet<Vip>) -> Result<Duration, Stop> {
+        let mut guard = Guard { facts: self.facts.clone(), stand, touched: self.touched };
         let mut pause = None;
-        for vip in vips {
-            let found = match seen.remove(&vip.address()) {
-                Some(Ok(assigned)) => assigned,
-                Some(Err(why)) => {
-                    self.fail(&BTreeSet::from([*vip]), &format!("find the Elastic IP {}: {why}", vip.address()));
+        for (vip, found) in self.look(vips, &mut guard).await? {
+            let found = match found {
+                Ok(assigned) => assigned,
+                Err(text) => {
+                    self.fail(&BTreeSet::from([vip]), &text);
                     pause = Some(VERIFY_LONGEST);
                     continue;
                 }
-                None => continue,
             };
-            let soon = self.one(*vip, found, &mut guard).await?;
+            let soon = self.one(vip, found, &mut guard).await?;
             pause = match (pause, soon) {
                 (Some(one), Some(other)) => Some(one.min(other)),
                 (one, other) => one.or(other),
