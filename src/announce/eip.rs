@@ -98,6 +98,13 @@ pub struct Keeper {
 }
 
 impl Keeper {
+    /// It was assigned to this device in this stand; by which ID the next look says.
+    pub const fn attached(&mut self, stand: Stand) {
+        if let Stand::Have { term, .. } = stand {
+            (self.had_in, self.lost) = (Some(term), None);
+        }
+    }
+
     /// The next step towards `stand`. A new holder takes the address from whoever has it. One that had it in this term
     /// and sees it gone takes it back only when its lease was renewed after that: else a successor has the lease already.
     pub fn next(&mut self, stand: Stand, seen: &Assigned) -> Step {

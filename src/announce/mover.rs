@@ -21,7 +21,7 @@ const WAIT: Duration = Duration::from_millis(500);
 /// How long the cloud is left alone after a call that was broken off: its effect may be under way.
 const SETTLE: Duration = Duration::from_millis(200);
 /// No address needs more: remove, assign.
-const STEPS: usize = 3;
+const STEPS: usize = 2;
 
 /// Why a call came to nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -290,7 +290,9 @@ impl<E: Elastic> Mover<E> {
                     guard.call(self.elastic.attach(vip.address())).await?;
                     let from = from.take();
                     tracing::info!(%vip, from, "the Elastic IP is assigned to this device");
-                    seen = Assigned::Here { id: String::new() };
+                    self.keepers.entry(vip).or_default().attached(stand);
+                    self.publish(|state| *state.entry(vip).or_default() = Moved { here: Some(true), failure: None });
+                    return Ok(None);
                 }
             }
         }

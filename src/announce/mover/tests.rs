@@ -6,19 +6,21 @@ use crate::vip::{Holder, Standing};
 const DEADLINE: Duration = Duration::from_secs(10);
 const OWN: &str = "own";
 
-/// A cloud with one address, and what was asked of it.
+/// A cloud, and what was asked of it.
 #[derive(Clone, Default)]
 struct Cloud(Arc<Mutex<World>>);
 
 #[derive(Default)]
 struct World {
-    /// The assignment's number, and the device.
-    assigned: Option<(u32, &'static str)>,
+    /// Each assignment's number, and the device.
+    assigned: BTreeMap<IpAddr, (u32, &'static str)>,
     last: u32,
     asked: Vec<String>,
     /// Calls that never end.
     hangs: bool,
     trouble: Option<Trouble>,
+    /// Where the address is taken out of the configuration while it is being assigned.
+    removes: Option<watch::Sender<Facts>>,
 }
 
 impl Cloud {
@@ -27,9 +29,13 @@ impl Cloud {
     }
 
     fn assign(&self, device: &'static str) {
+        self.assign_to(vip().address(), device);
+    }
+
+    fn assign_to(&self, address: IpAddr, device: &'static str) {
         self.with(|world| {
             world.last += 1;
-            world.assigned = Some((world.last, device));
+            world.assigned.insert(address, (world.last, device));
         });
     }
 
@@ -53,23 +59,28 @@ impl Cloud {
 impl Elastic for Cloud {
     async fn look(&mut self, addresses: &[IpAddr]) -> Result<Assignments, Trouble> {
         self.ask("look".to_owned()).await?;
-        let assigned = self.with(|world| match world.assigned {
-            None => Assigned::Nobody,
-            Some((id, OWN)) => Assigned::Here { id: id.to_string() },
-            Some((id, device)) => Assigned::Elsewhere { id: id.to_string(), device: device.to_owned() },
-        });
-        Ok(addresses.iter().map(|address| (*address, Ok(assigned.clone()))).collect())
+        let assigned = |address| {
+            self.with(|world| match world.assigned.get(address) {
+                None => Assigned::Nobody,
+                Some((id, OWN)) => Assigned::Here { id: id.to_string() },
+                Some((id, device)) => Assigned::Elsewhere { id: id.to_string(), device: (*device).to_owned() },
+            })
+        };
+        Ok(addresses.iter().map(|address| (*address, Ok(assigned(address)))).collect())
     }
 
-    async fn attach(&mut self, _address: IpAddr) -> Result<(), Trouble> {
+    async fn attach(&mut self, address: IpAddr) -> Result<(), Trouble> {
         self.ask("attach".to_owned()).await?;
-        self.assign(OWN);
+        self.assign_to(address, OWN);
+        if let Some(facts) = self.with(|world| world.removes.take()) {
+            facts.send_modify(|facts| facts.vips.retain(|vip| vip.address() != address));
+        }
         Ok(())
     }
 
     async fn detach(&mut self, id: &str) -> Result<(), Trouble> {
         self.ask(format!("detach {id}")).await?;
-        self.with(|world| world.assigned = world.assigned.filter(|(known, _)| known.to_string() != id));
+        self.with(|world| world.assigned.retain(|_, (known, _)| known.to_string() != id));
         Ok(())
     }
 }
@@ -83,6 +94,10 @@ struct Stage {
 
 fn vip() -> Vip {
     Vip::new([192, 0, 2, 1].into())
+}
+
+fn second() -> Vip {
+    Vip::new([192, 0, 2, 2].into())
 }
 
 fn holder(millis: u64) -> Standing {
@@ -101,6 +116,12 @@ impl Stage {
 
     fn stand(&self, standing: Standing) {
         self.facts.send_modify(|facts| facts.standing = standing);
+    }
+
+    /// It holds the lease for both addresses.
+    fn hold_both(&self) {
+        self.bound.send_replace([vip(), second()].into());
+        self.facts.send_modify(|facts| (facts.vips, facts.standing) = (vec![vip(), second()], holder(60_000)));
     }
 
     async fn wait(&mut self, is_so: impl Fn(&Moved) -> bool + Send) {
@@ -187,4 +208,16 @@ async fn trouble_is_published_and_over_with_the_first_success() {
     cloud.with(|world| world.trouble = None);
     stage.wait(|moved| *moved == Moved { here: Some(true), failure: None }).await;
     assert_eq!(cloud.changes(), ["attach"]);
+}
+
+#[tokio::test]
+async fn what_is_no_vip_any_more_is_removed_by_the_id_it_has_and_no_other() {
+    let cloud = Cloud::default();
+    let mut stage = Stage::start(Standing::Follower(Holder::Unknown), true, cloud.clone());
+    stage.wait(|moved| moved.here == Some(false)).await;
+    cloud.with(|world| world.removes = Some(stage.facts.clone()));
+    stage.hold_both();
+    stage.wait(|moved| moved.here == Some(true)).await;
+    stage.wait(|moved| moved.here == Some(false)).await;
+    assert_eq!(cloud.changes(), ["attach", "attach", "detach 1"]);
 }

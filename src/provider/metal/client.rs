@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::answers::{
     Assignment, AssignmentEntry, Device, Devices, Entry, Neighbors, Page, Projects, Reservations, find_device,
-    find_project, find_reservation,
+    find_project, find_reservation, is_id,
 };
 use super::fault::Fault;
 use crate::config::{MetalConfig, MetalDevice, MetalProject, Provided};
@@ -167,6 +167,10 @@ impl Metal {
     /// Why it may still be there.
     pub async fn detach(&mut self, id: &str) -> Result<(), Fault> {
         let what = format!("remove the assignment {id}");
+        // Without one the path would name another thing.
+        if !is_id(id) {
+            return Err(Fault::lasting(&what, "that is no ID"));
+        }
         let path = format!("/ips/{id}");
         match self.call(&what, HttpsRequest { method: "DELETE", path: &path, body: None }).await {
             Err(fault) if fault.is_missing => Ok(()),
@@ -255,3 +259,6 @@ fn https_fault(what: &str, error: &HttpsError) -> Fault {
 fn name(device: &Device) -> String {
     device.hostname.clone().unwrap_or_else(|| device.id.clone())
 }
+
+#[cfg(test)]
+mod tests;
