@@ -61,6 +61,15 @@ impl Stand {
         }
     }
 
+    /// The holder's term.
+    #[must_use]
+    pub const fn term(self) -> Option<u64> {
+        match self {
+            Self::Have { term, .. } => Some(term),
+            Self::GiveUp | Self::HandsOff => None,
+        }
+    }
+
     /// Whether the other differs by more than a renewal.
     #[must_use]
     pub const fn is_other(self, other: Self) -> bool {

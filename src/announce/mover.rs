@@ -52,8 +52,22 @@ pub trait Elastic: Send + 'static {
 pub struct Moved {
     /// Whether it is assigned to this node's device; `None`: not known.
     pub here: Option<bool>,
+    /// The holder's term in which it was seen there; what was seen in another one says nothing of this.
+    pub seen_in: Option<u64>,
     /// What stands in the way of what should be.
     pub failure: Option<String>,
+}
+
+impl Moved {
+    /// Whether a holder in this term has it.
+    #[must_use]
+    pub fn is_here_in(&self, term: u64) -> bool {
+        self.here == Some(true) && self.seen_in == Some(term)
+    }
+
+    fn new(here: bool, seen_in: Option<u64>) -> Self {
+        Self { here: Some(here), seen_in: seen_in.filter(|_| here), failure: None }
+    }
 }
 
 /// What is known of all addresses.
@@ -211,7 +225,7 @@ impl<E: Elastic> Mover<E> {
             match found {
                 Ok(seen) => {
                     let here = matches!(seen, Assigned::Here { .. });
-                    self.publish(|state| *state.entry(vip).or_default() = Moved { here: Some(here), failure: None });
+                    self.publish(|state| *state.entry(vip).or_default() = Moved::new(here, None));
                 }
                 Err(text) => self.fail(&BTreeSet::from([vip]), &text),
             }
@@ -264,7 +278,7 @@ impl<E: Elastic> Mover<E> {
             match self.keepers.entry(vip).or_default().next(stand, &seen) {
                 Step::Nothing => {
                     let here = matches!(seen, Assigned::Here { .. });
-                    self.publish(|state| *state.entry(vip).or_default() = Moved { here: Some(here), failure: None });
+                    self.publish(|state| *state.entry(vip).or_default() = Moved::new(here, stand.term()));
                     return Ok(None);
                 }
                 Step::Wait => {
@@ -291,7 +305,7 @@ impl<E: Elastic> Mover<E> {
                     let from = from.take();
                     tracing::info!(%vip, from, "the Elastic IP is assigned to this device");
                     self.keepers.entry(vip).or_default().attached(stand);
-                    self.publish(|state| *state.entry(vip).or_default() = Moved { here: Some(true), failure: None });
+                    self.publish(|state| *state.entry(vip).or_default() = Moved::new(true, stand.term()));
                     return Ok(None);
                 }
             }

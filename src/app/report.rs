@@ -150,7 +150,10 @@ fn missing(known: &Known<'_>, vip: &Vip, bound: bool) -> Option<String> {
     }
     if let Some(moves) = &known.moves {
         let moved = moves.get(vip).cloned().unwrap_or_default();
-        let is_here = moved.here == Some(true);
+        let is_here = match known.facts.standing {
+            Standing::Holder { term, .. } => moved.is_here_in(term),
+            _ => moved.here == Some(true),
+        };
         let failed = moved.failure.map(|error| format!("failed to {error}"));
         return failed.or_else(|| (!is_here).then(|| "the Elastic IP is being assigned to this device".to_owned()));
     }

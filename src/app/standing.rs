@@ -209,10 +209,11 @@ fn announced_in(facts: &Facts, bound: &BTreeSet<Vip>, peers: &BTreeMap<PeerKey, 
     (is_told && facts.vips.iter().all(|vip| bound.contains(vip))).then_some(term)
 }
 
-/// The term in which all VIPs are bound, and assigned to this device.
+/// The term in which all VIPs are bound, and assigned to this device: seen in this term, since what an earlier one left
+/// may have been taken over.
 fn moved_in(facts: &Facts, bound: &BTreeSet<Vip>, moves: &Moves) -> Option<u64> {
     let Standing::Holder { term, .. } = facts.standing else { return None };
-    let is_here = |vip| bound.contains(vip) && moves.get(vip).is_some_and(|moved| moved.here == Some(true));
+    let is_here = |vip| bound.contains(vip) && moves.get(vip).is_some_and(|moved| moved.is_here_in(term));
     facts.vips.iter().all(is_here).then_some(term)
 }
 
@@ -316,6 +317,20 @@ impl Own {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::announce::Moved;
+
+    #[test]
+    fn an_elastic_ip_that_was_here_in_another_term_is_not_announced_in_this() {
+        let vip = Vip::new([192, 0, 2, 1].into());
+        let standing = Standing::Holder { until: Instant::from_boot(Duration::from_secs(9)), term: 8, prepend: 0 };
+        let facts = Facts { vips: vec![vip], attributes: BTreeMap::new(), standing };
+        let moved = |here, seen_in| {
+            let moves = Moves::from([(vip, Moved { here, seen_in, failure: None })]);
+            moved_in(&facts, &BTreeSet::from([vip]), &moves)
+        };
+        assert_eq!(moved(Some(true), Some(8)), Some(8));
+        assert_eq!([moved(Some(true), Some(7)), moved(Some(true), None), moved(None, Some(8))], [None; 3]);
+    }
 
     #[test]
     fn without_election_the_fit_announce_and_the_unfit_only_where_it_must_not_become_empty() {
