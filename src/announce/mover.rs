@@ -185,12 +185,9 @@ impl<E: Elastic> Mover<E> {
     /// Looks, and takes all steps that follow unless it is a trial; how long to leave the cloud alone.
     async fn round(&mut self, stand: Stand, vips: &BTreeSet<Vip>, is_trial: bool) -> Duration {
         let done = if is_trial { self.trial(stand, vips).await } else { self.steps(stand, vips).await };
-        match done {
+        let pause = match done {
             Ok(pause) => {
                 self.is_tried = true;
-                if self.state.borrow().values().all(|moved| moved.failure.is_none()) {
-                    self.said = Said::default();
-                }
                 pause
             }
             // What was asked for may still happen: it is seen by the next look.
@@ -199,23 +196,31 @@ impl<E: Elastic> Mover<E> {
                 if is_ordered {
                     self.rest_until = now() + wait;
                 }
-                let vips = vips.clone();
-                self.fail(&vips, &text);
+                for vip in vips {
+                    self.fail(*vip, &text);
+                }
                 wait
             }
-        }
+        };
+        self.say();
+        pause
     }
 
-    /// Publishes what stands in the way, and says it if it was not said lately.
-    fn fail(&mut self, vips: &BTreeSet<Vip>, text: &str) {
-        if self.said.is_news(now(), text) {
+    fn fail(&self, vip: Vip, text: &str) {
+        self.publish(|state| state.entry(vip).or_default().failure = Some(text.to_owned()));
+    }
+
+    /// Says what stands in the way, if it was not said lately.
+    fn say(&mut self) {
+        let state = self.state.borrow();
+        let texts: BTreeSet<&str> = state.values().filter_map(|moved| moved.failure.as_deref()).collect();
+        let text = texts.into_iter().collect::<Vec<_>>().join("; ");
+        drop(state);
+        if text.is_empty() {
+            self.said = Said::default();
+        } else if self.said.is_news(now(), &text) {
             tracing::error!("failed to {text}");
         }
-        self.publish(|state| {
-            for vip in vips {
-                state.entry(*vip).or_default().failure = Some(text.to_owned());
-            }
-        });
     }
 
     /// Looks and changes nothing there, whatever this node's stand: no address is due yet.
@@ -227,7 +232,7 @@ impl<E: Elastic> Mover<E> {
                     let here = matches!(seen, Assigned::Here { .. });
                     self.publish(|state| *state.entry(vip).or_default() = Moved::new(here, None));
                 }
-                Err(text) => self.fail(&BTreeSet::from([vip]), &text),
+                Err(text) => self.fail(vip, &text),
             }
         }
         Ok(VERIFY_LONGEST)
@@ -246,28 +251,29 @@ impl<E: Elastic> Mover<E> {
 
     async fn steps(&mut self, stand: Stand, vips: &BTreeSet<Vip>) -> Result<Duration, Stop> {
         let mut guard = Guard { facts: self.facts.clone(), stand, touched: self.touched };
-        let mut pause = None;
+        let (mut pause, mut is_whole) = (self.verify, true);
         for (vip, found) in self.look(vips, &mut guard).await? {
-            let found = match found {
-                Ok(assigned) => assigned,
-                Err(text) => {
-                    self.fail(&BTreeSet::from([vip]), &text);
-                    pause = Some(VERIFY_LONGEST);
-                    continue;
+            let done = match found {
+                Ok(assigned) => self.one(vip, assigned, &mut guard).await,
+                Err(text) => Err(Stop::Trouble(Trouble { text, wait: VERIFY_LONGEST, is_ordered: false })),
+            };
+            let soon = match done {
+                Ok(soon) => soon,
+                // With this one: the others are not to wait for it.
+                Err(Stop::Trouble(Trouble { text, wait, is_ordered: false })) => {
+                    self.fail(vip, &text);
+                    is_whole = false;
+                    Some(wait)
                 }
+                Err(stop) => return Err(stop),
             };
-            let soon = self.one(vip, found, &mut guard).await?;
-            pause = match (pause, soon) {
-                (Some(one), Some(other)) => Some(one.min(other)),
-                (one, other) => one.or(other),
-            };
+            pause = soon.map_or(pause, |soon| soon.min(pause));
         }
-        if stand == Stand::GiveUp {
+        if stand == Stand::GiveUp && is_whole {
             self.touched = false;
         }
-        let verify = self.verify;
-        self.verify = (verify * 2).min(VERIFY_LONGEST);
-        Ok(pause.unwrap_or(verify))
+        self.verify = (self.verify * 2).min(VERIFY_LONGEST);
+        Ok(pause)
     }
 
     /// All steps of one address; `Some`: look again after that.

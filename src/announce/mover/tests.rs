@@ -19,6 +19,8 @@ struct World {
     /// Calls that never end.
     hangs: bool,
     trouble: Option<Trouble>,
+    /// The address that it refuses to assign.
+    refused: Option<IpAddr>,
     /// Where the address is taken out of the configuration while it is being assigned.
     removes: Option<watch::Sender<Facts>>,
 }
@@ -71,6 +73,10 @@ impl Elastic for Cloud {
 
     async fn attach(&mut self, address: IpAddr) -> Result<(), Trouble> {
         self.ask("attach".to_owned()).await?;
+        if self.with(|world| world.refused == Some(address)) {
+            let (text, wait) = ("assign: no".to_owned(), Duration::from_millis(50));
+            return Err(Trouble { text, wait, is_ordered: false });
+        }
         self.assign_to(address, OWN);
         if let Some(facts) = self.with(|world| world.removes.take()) {
             facts.send_modify(|facts| facts.vips.retain(|vip| vip.address() != address));
@@ -220,4 +226,18 @@ async fn what_is_no_vip_any_more_is_removed_by_the_id_it_has_and_no_other() {
     stage.wait(|moved| moved.here == Some(true)).await;
     stage.wait(|moved| moved.here == Some(false)).await;
     assert_eq!(cloud.changes(), ["attach", "attach", "detach 1"]);
+}
+
+#[tokio::test]
+async fn trouble_with_one_address_is_none_with_the_others() {
+    let cloud = Cloud::default();
+    cloud.with(|world| world.refused = Some(vip().address()));
+    let mut stage = Stage::start(Standing::Follower(Holder::Unknown), true, cloud.clone());
+    stage.hold_both();
+    stage.wait(|moved| moved.failure.as_deref() == Some("assign: no")).await;
+    let is_moved = |moves: &Moves| moves.get(&second()).is_some_and(|moved| moved.here == Some(true));
+    tokio::time::timeout(DEADLINE, stage.moves.wait_for(is_moved)).await.unwrap().unwrap();
+    // And that one is tried again.
+    cloud.with(|world| world.refused = None);
+    stage.wait(|moved| moved.here == Some(true) && moved.failure.is_none()).await;
 }

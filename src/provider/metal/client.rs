@@ -111,7 +111,7 @@ impl Metal {
         let mut found = Assignments::new();
         for &address in addresses {
             let holder = match find_reservation(&reservations, address) {
-                Ok(reservation) => Ok(self.holder(address, reservation.entries()).await?),
+                Ok(reservation) => self.holder(address, reservation.entries()).await?,
                 Err(why) => Err(why),
             };
             found.insert(address, holder);
@@ -119,18 +119,29 @@ impl Metal {
         Ok(found)
     }
 
-    /// Who of these has the address.
-    async fn holder(&mut self, address: IpAddr, entries: Vec<Entry>) -> Result<Option<Assignment>, Fault> {
+    /// Who of these has the address; an entry that cannot be read is one that may have it.
+    async fn holder(
+        &mut self,
+        address: IpAddr,
+        entries: Vec<Entry>,
+    ) -> Result<Result<Option<Assignment>, String>, Fault> {
+        let mut unread = None;
         for entry in entries {
             let known = match entry {
                 Entry::Known(of, assignment) => Some((of, assignment)),
-                Entry::Named(id) => self.assignment(&id).await?,
+                Entry::Named(id) => match self.assignment(&id).await {
+                    Err(fault) if fault.is_of_one => {
+                        unread.get_or_insert(fault.text);
+                        None
+                    }
+                    known => known?,
+                },
             };
             if let Some((_, assignment)) = known.filter(|(of, _)| *of == address) {
-                return Ok(Some(assignment));
+                return Ok(Ok(Some(assignment)));
             }
         }
-        Ok(None)
+        Ok(unread.map_or(Ok(None), Err))
     }
 
     /// `None`: it is gone meanwhile.
@@ -142,7 +153,8 @@ impl Metal {
             Ok(entry) => match entry.entry() {
                 Some(Entry::Known(address, assignment)) => Ok(Some((address, assignment))),
                 Some(Entry::Named(_)) | None => {
-                    Err(Fault::passing(&what, "the answer says neither address nor device"))
+                    let fault = Fault::passing(&what, "the answer says neither address nor device");
+                    Err(Fault { is_of_one: true, ..fault })
                 }
             },
         }
@@ -214,10 +226,9 @@ impl Metal {
         // Its own words may quote the answer, and passwords are among it.
         serde_json::from_slice(&body).map_err(|error| {
             let (line, column, size) = (error.line(), error.column(), body.len());
-            Fault::passing(
-                what,
-                &format!("the answer of {size} bytes is not what the API publishes (line {line}, column {column})"),
-            )
+            let why =
+                format!("the answer of {size} bytes is not what the API publishes (line {line}, column {column})");
+            Fault { is_of_one: true, ..Fault::passing(what, &why) }
         })
     }
 

@@ -19,6 +19,8 @@ pub struct Fault {
     pub again: Again,
     /// Whether the thing that was asked for is not there (404).
     pub is_missing: bool,
+    /// Whether the API spoke of this one thing: what is asked of another may go well.
+    pub is_of_one: bool,
 }
 
 /// When to try again.
@@ -43,20 +45,20 @@ impl Fault {
     /// What only somebody's doing can help.
     #[must_use]
     pub fn lasting(what: &str, why: &str) -> Self {
-        Self { text: format!("{what}: {why}"), again: Again::Later, is_missing: false }
+        Self { text: format!("{what}: {why}"), again: Again::Later, is_missing: false, is_of_one: false }
     }
 
     /// What may be over by the next attempt.
     #[must_use]
     pub fn passing(what: &str, why: &str) -> Self {
-        Self { text: format!("{what}: {why}"), again: Again::Soon, is_missing: false }
+        Self { text: format!("{what}: {why}"), again: Again::Soon, is_missing: false, is_of_one: false }
     }
 
     /// The meaning of a status that is not 2xx. The API may repeat `token`, which is not shown.
     #[must_use]
     pub fn of_status(what: &str, status: u16, retry_after: Option<Duration>, body: &[u8], token: &str) -> Self {
         let said = words(status, body, token);
-        match status {
+        let fault = match status {
             401 => Self::lasting(
                 what,
                 &format!(
@@ -76,7 +78,7 @@ impl Fault {
                 let rest = retry_after.unwrap_or(Duration::from_secs(60)).min(LONGEST_REST);
                 let seconds = rest.as_secs();
                 let text = format!("{what}: the API's rate limit is reached ({said}); asking again after {seconds} s");
-                Self { text, again: Again::After(rest), is_missing: false }
+                Self { text, again: Again::After(rest), is_missing: false, is_of_one: false }
             }
             500.. => Self::passing(what, &format!("the API has a fault ({said})")),
             300..=399 => {
@@ -84,7 +86,8 @@ impl Fault {
             }
             // An address that another device has, for one: that may be over soon.
             _ => Self::passing(what, &format!("the API refuses it ({said})")),
-        }
+        };
+        Self { is_of_one: !matches!(status, 300..=399 | 401 | 429), ..fault }
     }
 }
 
