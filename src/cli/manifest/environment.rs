@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::{EnvVar, EnvVarSource, ObjectFieldSelector};
 use super::secrets::{Kept, Secrets};
 use super::words::{Words, by_variable};
 use crate::config::go_bool;
-use crate::config::options::{Kind, OPTIONS, Spec};
+use crate::config::options::{CONFIG_FILE, Kind, OPTIONS, Spec};
 
 /// kube-vip's order (v1.2.3, and for what it has no more v0.3.7); what is not here follows in the table's order.
 const ORDER: &[&str] = &[
@@ -128,6 +128,10 @@ pub(super) fn told(words: &Words<'_>, secrets: &Secrets) -> Told {
     let on = |name: &&str| words.text(name).is_some_and(|text| go_bool(text) != Some(false));
     let with = WITH.iter().filter(|(option, _)| on(option)).flat_map(|(_, companions)| *companions);
     let mut companions: BTreeMap<&str, &str> = with.chain(ALWAYS).copied().collect();
+    if words.is_given(&CONFIG_FILE) && words.is_ours() {
+        // The file may say otherwise, and a variable would count before it.
+        companions.clear();
+    }
     if words.has_provider() {
         // It says that too.
         companions.remove("bgp_as");

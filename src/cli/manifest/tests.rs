@@ -255,6 +255,16 @@ fn how_own_files_come_into_the_secret_is_said() {
 
 /// The file may name a provider, which is waited for, or have no control socket.
 #[test]
+fn what_nobody_said_is_left_to_the_file() {
+    let yaml = printed("manifest pod --config-file /etc/vipcast.yaml --bgp --leaderElection --address 10.88.0.40").yaml;
+    let names: Vec<&str> = yaml.lines().filter_map(|line| line.trim().strip_prefix("- name: ")).collect();
+    for defaulted in ["port", "vip_arp", "bgp_as", "vip_leasename", "vip_leaseduration", "cp_namespace"] {
+        assert!(!names.contains(&defaulted), "{defaulted} is in {names:?}");
+    }
+    assert!(names.contains(&"bgp_enable"), "{names:?}");
+}
+
+#[test]
 fn with_a_file_nobody_kills_a_pod_for_its_silence() {
     let line = format!("manifest pod {MAIN_JOB} --bgppeers 10.77.0.1:65001");
     assert!(printed(&line).yaml.contains("livenessProbe"));
