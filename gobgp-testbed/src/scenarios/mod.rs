@@ -439,31 +439,6 @@ const ALL: &[Scenario] = &[
         run: Run::Cluster(attributes::under_a_lease),
     },
     Scenario {
-        name: "37-next-hop",
-        shows: "next hops: our own, one family fixed, both fixed, each router another",
-        run: Run::Site(nexthops::fixed),
-    },
-    Scenario {
-        name: "37-mpbgp-nexthop",
-        shows: "kube-vip's mpbgp_nexthop: fixed, auto_sourceip, auto_sourceif",
-        run: Run::Site(nexthops::mpbgp),
-    },
-    Scenario {
-        name: "37-one-family",
-        shows: "one family by our choice and by the router's: that VIP alone, and the log says why",
-        run: Run::Site(nexthops::one_family),
-    },
-    Scenario {
-        name: "37-required-families",
-        shows: "a router without a family we insist on: refused with 2/7 and the family, as its own log shows",
-        run: Run::Site(nexthops::required_families),
-    },
-    Scenario {
-        name: "37-ipv4-by-ipv6",
-        shows: "IPv4 VIP with an IPv6 next hop (RFC 8950) in three routers, forwarded there by two kernels",
-        run: Run::Site(nexthops::four_by_six),
-    },
-    Scenario {
         name: "38-texts",
         shows: "a peer's description in our log, a shutdown text of up to 255 octets in each router's",
         run: Run::Site(leaving::texts),
@@ -505,6 +480,7 @@ fn all() -> impl Iterator<Item = &'static Scenario> {
         .chain(bootstrap::BOOTSTRAP)
         .chain(manifests::MANIFESTS)
         .chain(words::WORDS)
+        .chain(nexthops::NEXT_HOPS)
         .chain(inspection::INSPECTION)
         .chain(migration::MIGRATION)
         .chain([&forms::FORMS, &alone::ALONE])

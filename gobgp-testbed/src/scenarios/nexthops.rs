@@ -6,8 +6,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use super::SOON;
 use super::expect::{PREFIX6, Undo, Watch, external, wait_paths};
+use super::{Run, SOON, Scenario};
 use crate::host::Host;
 use crate::lab::{Net, VIP, VIP6, node_address, node_address6};
 use crate::parts::probe::Probe;
@@ -16,6 +16,35 @@ use crate::parts::vipcast::Spec;
 use crate::process::Process;
 use crate::site::{PREFIX, Site};
 use crate::{clock, wait};
+
+/// The theme's scenarios.
+pub(super) const NEXT_HOPS: &[Scenario] = &[
+    Scenario {
+        name: "37-next-hop",
+        shows: "next hops: our own, one family fixed, both fixed, each router another",
+        run: Run::Site(fixed),
+    },
+    Scenario {
+        name: "37-mpbgp-nexthop",
+        shows: "kube-vip's mpbgp_nexthop: fixed, auto_sourceip, auto_sourceif",
+        run: Run::Site(mpbgp),
+    },
+    Scenario {
+        name: "37-one-family",
+        shows: "one family by our choice and by the router's: that VIP alone, and the log says why",
+        run: Run::Site(one_family),
+    },
+    Scenario {
+        name: "37-required-families",
+        shows: "a router without a family we insist on: refused with 2/7 and the family, as its own log shows",
+        run: Run::Site(required_families),
+    },
+    Scenario {
+        name: "37-ipv4-by-ipv6",
+        shows: "IPv4 VIP with an IPv6 next hop (RFC 8950) in three routers, forwarded there by two kernels",
+        run: Run::Site(four_by_six),
+    },
+];
 
 /// Another address of node 1 on the data network.
 const OTHER: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 111);
