@@ -9,7 +9,7 @@ use super::completion;
 use super::control::{self, Ask};
 use super::manifest::{self, Wanted};
 use crate::config::options::{Kind, OPTIONS, Spec};
-use crate::config::{Command, compatibility, reference};
+use crate::config::{Command, compatibility, distance, reference};
 
 /// How the findings of `check` are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +65,7 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Request, Strin
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
             Ok(Request::Print(error.to_string()))
         }
-        Err(error) => Err(stray(&error).unwrap_or_else(|| error.to_string())),
+        Err(error) => Err(stray(&error).unwrap_or_else(|| error.to_string() + &slip(&error).unwrap_or_default())),
     }
 }
 
@@ -77,6 +77,21 @@ fn stray(error: &clap::Error) -> Option<String> {
          tip: booleans take their value by \"=\": --leaderElection=false\n"
             .to_owned()
     })
+}
+
+/// The flag that was meant by an unknown one, where clap finds none: it does not see that two letters changed places.
+fn slip(error: &clap::Error) -> Option<String> {
+    const NEAR: usize = 2;
+    let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidArg) else { return None };
+    let is_told = error.get(ContextKind::SuggestedArg).is_some();
+    let name = word.strip_prefix("--").filter(|_| error.kind() == ErrorKind::UnknownArgument && !is_told)?;
+    let name = name.split('=').next().unwrap_or_default();
+    let flags = OPTIONS
+        .iter()
+        .filter(|spec| spec.is_flag)
+        .flat_map(|spec| [spec.flag].into_iter().chain(spec.aliases.iter().copied()));
+    let (far, flag) = flags.map(|flag| (distance(name, flag), flag)).min()?;
+    (far <= NEAR.min(name.len() / 2 + 1)).then(|| format!("\n  tip: a similar argument exists: '--{flag}'\n"))
 }
 
 fn request(matches: &ArgMatches) -> Request {

@@ -180,6 +180,12 @@ fn facts_of_a_password_file() {
 }
 
 #[test]
+fn a_flag_with_two_letters_changed_is_guessed() {
+    let tip = |line: &str| words(line).unwrap_err().contains("tip: a similar argument exists: '--bgp'");
+    assert_eq!(["manager --bpg", "manager --bpg=true", "manager --xyzw"].map(tip), [true, true, false]);
+}
+
+#[test]
 fn a_check_is_printed_in_four_forms() {
     let form = |line: &str| match parse(std::iter::once("vipcast").chain(line.split(' ')).map(OsString::from)) {
         Ok(Request::Check(_, CheckForm { json, fix_hints, offline })) => Some((json, fix_hints, offline)),

@@ -124,7 +124,7 @@ fn unknown(name: &str, of: Of, hidden: bool) -> String {
 }
 
 /// Letters to change, add or leave out (Levenshtein).
-pub(super) fn distance(a: &str, b: &str) -> usize {
+pub(crate) fn distance(a: &str, b: &str) -> usize {
     let mut row: Vec<usize> = (0..=b.chars().count()).collect();
     for (n, letter) in (1..).zip(a.chars()) {
         let mut next = vec![n];

@@ -31,6 +31,8 @@ pub use compatibility::compatibility;
 pub use file::{File, FileWords, Place, schema};
 pub use finding::{Finding, Mistakes};
 pub use health::{HealthConfig, HealthTarget};
+#[cfg(feature = "daemon")]
+pub(crate) use items::distance;
 pub use metal::{MetalConfig, MetalDevice, MetalProject};
 pub use outlook::{Failure, Outage, Prospect, ROUTER_SLACK, outlook, outlook_table};
 pub use password::{FilePassword, password_files};

@@ -63,7 +63,14 @@ async fn health(config: &Config) -> Option<Check> {
     Some(match tokio::time::timeout(check.timeout, asker.ask()).await {
         Ok(Ok(())) => Check::good(name, format!("{url} answers 200")),
         Ok(Err(Trouble::Fault(why))) => {
-            Check::new(name, if is_root() { Verdict::Wrong } else { Verdict::Unknown }, format!("{url}: {why}"))
+            // What is missing may come; what is there and does not do will not mend itself.
+            let is_awaited = config.election.is_some() && validity(&config.kubeconfig).is_err();
+            let verdict = match is_root() {
+                false => Verdict::Unknown,
+                true if is_awaited => Verdict::Warning,
+                true => Verdict::Wrong,
+            };
+            Check::new(name, verdict, format!("{url}: {why}"))
         }
         Ok(Err(Trouble::Failed(why) | Trouble::Refused(why))) => {
             Check::new(name, Verdict::Warning, format!("{url}: {why}"))
